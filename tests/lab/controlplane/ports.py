@@ -47,3 +47,18 @@ class ReplicaHost(Protocol):
 
     def compact(self) -> None:
         """Compact the store's history to now: older continue tokens become 410 Expired."""
+
+
+class Plane(Protocol):
+    """What the local Azure asks of a control plane; each call blocks until the change has fully happened."""
+
+    def endpoint(self) -> Endpoint: ...
+
+    def set_kms(self, key_id: str | None) -> None:
+        """Turn KMS on with a key, or off (None): rewrite the EncryptionConfiguration, roll the replicas."""
+
+    def upgrade(self, version: str) -> None:
+        """Start this version's API servers on the same store, one replica after the other."""
+
+    def upgrade_pool(self, pool: str, version: str) -> None:
+        """Let the kubelets of a pool's nodes follow, node by node."""
