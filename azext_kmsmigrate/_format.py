@@ -1,0 +1,77 @@
+"""Results as table rows (``-o table``). az hands them in as it prints them in JSON: camelCase keys."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+Row = OrderedDict[str, object]
+
+
+def plan_rows(plan: dict[str, Any]) -> list[Row]:
+    """One row a step; a single row when there is none or nothing may begin."""
+    rows = [Row(Step=s["id"], Status=s["status"], Detail=_cut(s["detail"] or s["title"])) for s in plan["steps"]]
+    if plan["blocked"]:
+        rows.append(
+            Row(Step="-", Status="Blocked", Detail=_cut(f"{plan['blocked']['code']} {plan['blocked']['what']}"))
+        )
+    return rows or [Row(Step="-", Status="NothingToDo", Detail=_cut(plan["summary"]))]
+
+
+def run_rows(run: dict[str, Any]) -> list[Row]:
+    """One row a step that was done, then the outcome, then every Secret that failed."""
+    rows = [
+        Row(Step=s["id"], Status=s["status"], Seconds=s["durationSeconds"], Detail=_cut(_secrets(s) or s["detail"]))
+        for s in run["steps"]
+    ]
+    rows.append(Row(Step="-", Status=run["state"], Seconds="", Detail=_cut(run["summary"])))
+    rows += [
+        Row(Step="", Status=f["kind"], Seconds="", Detail=_cut(f"{f['namespace']}/{f['name']}: {f['detail']}"))
+        for f in run["failed"]
+    ]
+    return rows
+
+
+def status_rows(status: dict[str, Any]) -> list[Row]:
+    """One row: where it stands."""
+    cluster = status["cluster"]
+    return [
+        Row(
+            Name=cluster["name"],
+            Kubernetes=cluster["kubernetesVersion"],
+            Kms=cluster["kms"],
+            Left=", ".join(status["remaining"]) or "-",
+            Next=_cut(status["nextCommand"] or "-"),
+        )
+    ]
+
+
+def verification_rows(found: dict[str, Any]) -> list[Row]:
+    """The verdict, then each Secret that is not proven."""
+    evidence = found["evidence"]
+    total = evidence["passes"][-1]["total"] if evidence["passes"] else 0
+    rows = [
+        Row(
+            Verified=found["verified"],
+            StoredAs=found["storedAs"],
+            Secrets=total,
+            Grade=evidence["grade"],
+            Detail=_cut("; ".join(evidence["missing"]) or "-"),
+        )
+    ]
+    rows += [
+        Row(Verified=False, StoredAs="?", Secrets=1, Grade=f["kind"], Detail=_cut(f"{f['namespace']}/{f['name']}"))
+        for f in found["unverified"]
+    ]
+    return rows
+
+
+def _secrets(step: dict[str, Any]) -> str:
+    counts = step["secrets"]
+    return (
+        f"{counts['total']:,} Secrets, {counts['rewritten']:,} rewritten, {counts['failed']:,} failed" if counts else ""
+    )
+
+
+def _cut(text: str, width: int = 60) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

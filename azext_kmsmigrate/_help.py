@@ -1,0 +1,118 @@
+"""The words of each command."""
+
+from __future__ import annotations
+
+from knack.help_files import helps
+
+helps["aks kms-migrate"] = """
+type: group
+short-summary: Migrate an AKS cluster from KMS v1 to KMS v2, and prove that every Secret is stored under it.
+long-summary: |-
+    For clusters older than Kubernetes 1.27 that encrypt their Secrets with KMS (v1). The documented steps are done in
+    the documented order, none before the one it stands on is proven: turn off KMS, rewrite all Secrets, upgrade to
+    1.27 or later, turn on KMS, rewrite all Secrets. No Secret value leaves the API server.
+"""
+
+helps["aks kms-migrate plan"] = """
+type: command
+short-summary: Show the steps that are left, in order, and what would stop them. Changes nothing.
+examples:
+  - name: See what a migration of the cluster consists of.
+    text: az aks kms-migrate plan --resource-group MyResourceGroup --name MyManagedCluster --output table
+  - name: See the plan for a certain version and another key.
+    text: |
+        az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
+"""
+
+helps["aks kms-migrate start"] = """
+type: command
+short-summary: Migrate the cluster to KMS v2, or go on where an earlier run stopped.
+long-summary: |-
+    Shows the plan, asks once, and runs it to the end. What is left is decided from what Azure and the cluster say
+    now, so the same command continues whatever stopped it. A finished migration is left alone: exit code 0, nothing
+    written. Exit code 11: Secrets failed or are not proven; they are named under 'failed'. Exit code 20: stopped at a
+    safe point.
+examples:
+  - name: Migrate a cluster with the key it has now.
+    text: az aks kms-migrate start --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Migrate in a pipeline, without a question, to a certain version.
+    text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 --yes
+  - name: Stop when all Secrets are proven to be stored without KMS, before the upgrade.
+    text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --stop-after decrypt-secrets
+  - name: Turn on KMS v2 with a key in a private vault.
+    text: |
+        az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --key-vault-access Private \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef \\
+            --key-vault /subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/MyGroup/providers/Microsoft.KeyVault/vaults/MyVault
+"""
+
+helps["aks kms-migrate show"] = """
+type: command
+short-summary: Show where the migration stands, what blocks it, and the next command. Changes nothing.
+examples:
+  - name: See where the migration stands.
+    text: az aks kms-migrate show --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Print the next command only.
+    text: az aks kms-migrate show -g MyResourceGroup -n MyManagedCluster --query nextCommand --output tsv
+"""
+
+helps["aks kms-migrate verify"] = """
+type: command
+short-summary: Prove in what form the Secrets are stored now.
+long-summary: |-
+    Looks at every Secret through the API server and stops at the first that is stored in another form than the
+    cluster's KMS state calls for. Exit code 0 when it is proven for all of them, 11 when it is not. Works on any
+    cluster with KMS v1, KMS v2 or none. Writes nothing but a Secret of its own, which it deletes.
+examples:
+  - name: Prove that every Secret is stored under KMS v2.
+    text: az aks kms-migrate verify --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Print the verdict only.
+    text: az aks kms-migrate verify -g MyResourceGroup -n MyManagedCluster --query verified --output tsv
+"""
+
+helps["aks kms-migrate disable-kms"] = """
+type: command
+short-summary: Turn off KMS v1, as the first documented step by itself.
+examples:
+  - name: Turn off KMS after a question.
+    text: az aks kms-migrate disable-kms --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Turn off KMS without a question.
+    text: az aks kms-migrate disable-kms -g MyResourceGroup -n MyManagedCluster --yes
+"""
+
+helps["aks kms-migrate upgrade"] = """
+type: command
+short-summary: Upgrade to Kubernetes 1.27 or later, as a documented step by itself.
+long-summary: The Secrets are proven to be stored without KMS first, and rewritten where they are not.
+examples:
+  - name: Upgrade to the lowest version from 1.27 on that is offered.
+    text: az aks kms-migrate upgrade --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Upgrade to a certain version without a question.
+    text: az aks kms-migrate upgrade -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 --yes
+"""
+
+helps["aks kms-migrate enable-kms"] = """
+type: command
+short-summary: Turn on KMS v2, as a documented step by itself.
+examples:
+  - name: Turn on KMS with the key the cluster had before.
+    text: az aks kms-migrate enable-kms --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Turn on KMS with another key in a public vault.
+    text: |
+        az aks kms-migrate enable-kms -g MyResourceGroup -n MyManagedCluster --key-vault-access Public \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef --yes
+"""
+
+helps["aks kms-migrate rewrite-secrets"] = """
+type: command
+short-summary: Rewrite all Secrets in the form the cluster stores them in now, and prove it.
+long-summary: |-
+    The documented 'kubectl get secrets | kubectl replace', without reading a Secret, without touching annotations,
+    and with a proof. Azure is not changed.
+examples:
+  - name: Rewrite and prove all Secrets.
+    text: az aks kms-migrate rewrite-secrets --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Rewrite with fewer requests at once, without a question.
+    text: az aks kms-migrate rewrite-secrets -g MyResourceGroup -n MyManagedCluster --max-parallel 8 --yes
+"""

@@ -1,0 +1,49 @@
+"""Option texts to checked values, before anything is asked of Azure. No network."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import Entry, Refused
+from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.version import KubernetesVersion
+
+_VAULT_ID = re.compile(
+    r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.KeyVault/(vaults|managedHSMs)/[^/]+$", re.I
+)
+
+
+def validate_target(namespace: Any) -> None:
+    """Version, key and vault, each by itself and against each other."""
+    version = getattr(namespace, "kubernetes_version", None)
+    key = getattr(namespace, "azure_keyvault_kms_key_id", None)
+    access = getattr(namespace, "azure_keyvault_kms_key_vault_network_access", None)
+    vault = getattr(namespace, "azure_keyvault_kms_key_vault_resource_id", None)
+    if version is not None:
+        try:
+            KubernetesVersion.parse(version)
+        except ValueError:
+            _refuse(errors.BAD_VERSION, version=version, group=namespace.resource_group_name, name=namespace.name)
+    if key is not None and not _is_key_version(key):
+        _refuse(errors.BAD_KEY_ID, key=key)
+    if vault is not None and not _VAULT_ID.match(vault):
+        _refuse(errors.BAD_VAULT_ID, vault=vault)
+    if vault is not None and access == NetworkAccess.PUBLIC.value:
+        _refuse(errors.VAULT_NOT_ALLOWED)
+    if vault is None and access == NetworkAccess.PRIVATE.value and key is not None:
+        _refuse(errors.VAULT_NEEDED)
+
+
+def _is_key_version(key: str) -> bool:
+    url = urlsplit(key)
+    parts = url.path.strip("/").split("/")
+    return url.scheme == "https" and bool(url.netloc) and len(parts) == 3 and parts[0] == "keys" and all(parts)
+
+
+def _refuse(entry: Entry, **values: object) -> None:
+    from azext_kmsmigrate.wiring import az_error
+
+    raise az_error(Refused(entry, **values))

@@ -1,0 +1,1 @@
+"""Talks to Azure Resource Manager, with the CLI's own clients."""

@@ -1,0 +1,71 @@
+"""Foreign exceptions of the Azure SDK and of az's sign-in become catalogue entries, here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import AzureError, Conflict, KmsMigrateError
+from azext_kmsmigrate.migration.facts import ClusterName
+
+_LONGEST = 400
+
+
+@contextmanager
+def translated(what: str, name: ClusterName) -> Iterator[None]:
+    """Whatever the SDK or the sign-in raises inside leaves as one of ours. ``what`` completes "Azure refused …"."""
+    from azure.core.exceptions import AzureError as SdkError
+    from knack.util import CLIError
+
+    try:
+        yield
+    except KmsMigrateError:
+        raise
+    except (SdkError, CLIError) as error:
+        raise translate(error, what, name) from error
+
+
+def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
+    """The catalogue entry for a foreign exception; the most specific rule wins."""
+    from azure.core import exceptions as sdk
+
+    if isinstance(error, sdk.HttpResponseError):
+        return _answered(error, what, name)
+    if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError)):
+        return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
+    if isinstance(error, sdk.AzureError):
+        return AzureError(
+            errors.AZURE_REFUSED, what=what, code=type(error).__name__, detail=one_line(str(error)), next=again(name)
+        )
+    return AzureError(errors.SIGN_IN_FAILED, what=what, code=type(error).__name__)
+
+
+def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
+    status = getattr(error, "status_code", None)
+    code, detail = words_of(error)
+    if status == 401:
+        return AzureError(errors.SIGN_IN_FAILED, what=what, code=code)
+    if status == 403:
+        return AzureError(errors.AZURE_FORBIDDEN, what=what, code=code)
+    if status in (409, 412):
+        return Conflict(errors.CHANGED_MEANWHILE, what=what, code=code)
+    return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=detail, next=again(name))
+
+
+def words_of(error: object) -> tuple[str, str]:
+    """Azure's own code and message, on one line and cut; ARM's errors hold no Secret data."""
+    inner = getattr(error, "error", None)
+    code = getattr(inner, "code", None) or f"HTTP {getattr(error, 'status_code', None)}"
+    message = getattr(inner, "message", None) or getattr(error, "reason", None) or ""
+    return str(code), one_line(str(message))
+
+
+def one_line(text: str) -> str:
+    """Fit for a log: no line breaks, no length without end, and no way to speak to a pipeline (``##vso[``)."""
+    text = " ".join(text.split()).replace("##", "# #").rstrip(".")
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def again(name: ClusterName) -> str:
+    return f"az aks kms-migrate start {name.option_text}"

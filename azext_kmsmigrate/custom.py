@@ -1,0 +1,134 @@
+"""One handler a command: wire, run, return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.plan import Goal
+from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.rewrite.rewriting import Limits
+from azext_kmsmigrate.runner import Request
+from azext_kmsmigrate.wiring import command, confirmation, runner_for
+
+
+@command
+def plan(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    azure_keyvault_kms_key_id: str | None = None,
+    azure_keyvault_kms_key_vault_network_access: str | None = None,
+    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+) -> PlanDocument:
+    goal = _goal(
+        kubernetes_version,
+        azure_keyvault_kms_key_id,
+        azure_keyvault_kms_key_vault_network_access,
+        azure_keyvault_kms_key_vault_resource_id,
+    )
+    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal)
+
+
+@command
+def start(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    azure_keyvault_kms_key_id: str | None = None,
+    azure_keyvault_kms_key_vault_network_access: str | None = None,
+    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+    stop_after: str | None = None,
+    settle_seconds: int = 60,
+    max_parallel: int = 24,
+    yes: bool = False,
+) -> RunResult:
+    goal = _goal(
+        kubernetes_version,
+        azure_keyvault_kms_key_id,
+        azure_keyvault_kms_key_vault_network_access,
+        azure_keyvault_kms_key_vault_resource_id,
+    )
+    request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
+
+
+@command
+def show(cmd: Any, resource_group_name: str, name: str) -> Status:
+    return runner_for(cmd, resource_group_name, name, Limits()).show()
+
+
+@command
+def verify(
+    cmd: Any, resource_group_name: str, name: str, settle_seconds: int = 60, max_parallel: int = 24
+) -> Verification:
+    return runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel)).verify()
+
+
+@command
+def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False) -> RunResult:
+    request = Request(only=StepId.DISABLE_KMS)
+    runner = runner_for(cmd, resource_group_name, name, Limits())
+    return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
+
+
+@command
+def upgrade(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    settle_seconds: int = 60,
+    max_parallel: int = 24,
+    yes: bool = False,
+) -> RunResult:
+    request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
+
+
+@command
+def enable_kms(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    azure_keyvault_kms_key_id: str | None = None,
+    azure_keyvault_kms_key_vault_network_access: str | None = None,
+    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+    settle_seconds: int = 60,
+    max_parallel: int = 24,
+    yes: bool = False,
+) -> RunResult:
+    goal = _goal(
+        None,
+        azure_keyvault_kms_key_id,
+        azure_keyvault_kms_key_vault_network_access,
+        azure_keyvault_kms_key_vault_resource_id,
+    )
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
+
+
+@command
+def rewrite_secrets(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    settle_seconds: int = 60,
+    max_parallel: int = 24,
+    yes: bool = False,
+) -> RunResult:
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes))
+
+
+def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:
+    return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
+
+
+def _limits(settle_seconds: int, max_parallel: int) -> Limits:
+    return Limits(grace=float(settle_seconds), parallel=max_parallel)

@@ -1,0 +1,262 @@
+"""Does one documented step, records it in the journal, and checks that it came about.
+
+Each deed is safe to begin again: it is planned from what is observed, and the journal is written before anything that
+Azure may go on with when this process ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError
+from azext_kmsmigrate.migration.facts import ClusterFacts
+from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
+from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
+from azext_kmsmigrate.rewrite.evidence import Evidence
+from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
+
+
+@dataclass(frozen=True)
+class World:
+    """All that a run touches, as ports."""
+
+    cluster: Cluster
+    secrets: Secrets
+    journal: JournalStore
+    lease: Lease
+    nodes: Nodes
+    clock: Clock
+    observer: Observer
+
+    def now(self) -> str:
+        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def tick(self, text: str) -> None:
+        """What every wait calls: keeps the Lease, shows a sign of life."""
+        self.lease.renew()
+        self.observer.heartbeat(text)
+
+
+class Deeds:
+    """The steps of one run. ``journal`` is the newest state of the journal, stored or about to be."""
+
+    def __init__(self, world: World, rewriting: Rewriting, journal: Journal, next_command: str) -> None:
+        self._world, self._rewriting, self._next = world, rewriting, next_command
+        self.journal = journal
+        self.evidence: Evidence | None = None
+
+    def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
+        planned = next(s for s in plan.steps if s.id is step)
+        self._world.observer.say(f"{planned.title} ({step.value}): {planned.reason}.")
+        self._begin(step, planned.detail, plan)
+        try:
+            {
+                StepId.DISABLE_KMS: self._disable_kms,
+                StepId.DECRYPT_SECRETS: self._rewrite,
+                StepId.UPGRADE: self._upgrade,
+                StepId.ENABLE_KMS: self._enable_kms,
+                StepId.ENCRYPT_SECRETS: self._rewrite,
+                StepId.UPGRADE_NODE_POOLS: self._upgrade_node_pools,
+            }[step](step, seen, plan)
+        except errors.Lost:
+            raise
+        except KmsMigrateError as error:
+            self._end(step, StepStatus.FAILED, str(error))
+            raise
+        self._end(step, StepStatus.DONE, "")
+
+    def reconcile(self, seen: ClusterFacts) -> None:
+        """After an operation of ours failed: the documented rewrite if KMS was being turned off, then one reconcile."""
+        record = self.journal.record_of(StepId.DISABLE_KMS)
+        turning_off = record is not None and record.status is not StepStatus.DONE
+        self._recover(turning_off, OperationResult(seen.state))
+
+    def complete(self) -> None:
+        """Everything is done and proven."""
+        self._save(replace(self.journal, completed_at=self._world.now(), last_problem=""))
+
+    # the steps
+
+    def _disable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        self._plant_canary(step)
+        self._save(replace(self.journal, original_kms=seen.kms, exposed_from=self._world.now(), exposed_to=""))
+        try:
+            result = self._world.cluster.disable_kms(seen, self._world.tick)
+        except AzureError:
+            self._save(replace(self.journal, exposed_from=""))
+            raise
+        after = self._world.cluster.observe()
+        if not result.succeeded or after.failed:
+            after = self._recover(True, result)
+        if after.kms.enabled:
+            raise self._failed(
+                "turning KMS off", result, "KMS is still on and Secrets are readable as before; nothing is lost."
+            )
+
+    def _enable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        assert plan.target_kms is not None
+        self._plant_canary(step)
+        result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
+        after = self._world.cluster.observe()
+        if not result.succeeded or after.failed:
+            after = self._recover(False, result)
+        if not after.kms.enabled or after.kms.key_id != plan.target_kms.key_id:
+            raise self._failed("turning KMS on", result, self._unencrypted())
+
+    def _upgrade(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        hop = plan.hop
+        assert hop is not None
+        self._world.observer.say(
+            f"Upgrading from {seen.version} to {hop.version}"
+            + (", control plane and node pools." if hop.whole else ", the control plane first.")
+        )
+        result = self._world.cluster.upgrade(seen, hop.version, whole=hop.whole, tick=self._world.tick)
+        after = self._world.cluster.observe()
+        if not result.succeeded:
+            raise self._failed(f"the upgrade to {hop.version}", result, self._unencrypted())
+        behind = [p.name for p in after.pools if p.version < hop.version] if hop.whole else []
+        if after.version != hop.version or behind:
+            found = f"Kubernetes {after.version}" + (f", node pools behind: {', '.join(behind)}" if behind else "")
+            raise self._not_as_asked(f"the upgrade to {hop.version}", found, after)
+        if hop.whole:
+            self._check_kubelets(hop.version, after)
+
+    def _upgrade_node_pools(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        for pool in seen.pools:
+            if pool.version >= seen.version:
+                continue
+            self._world.observer.say(f"Upgrading node pool {pool.name} from {pool.version} to {seen.version}.")
+            now = self._world.cluster.observe()
+            result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
+            if not result.succeeded:
+                raise self._failed(f"the upgrade of node pool {pool.name}", result, "Secrets are under KMS v2.")
+        self._check_kubelets(seen.version, self._world.cluster.observe())
+
+    def _rewrite(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
+        wanted = stored_form(seen.kms_state)
+        changing = StepId.DISABLE_KMS if step is StepId.DECRYPT_SECRETS else StepId.ENABLE_KMS
+        canary = self.journal.canary if self.journal.canary and self.journal.canary.before is changing else None
+        settled = self._rewriting.settle(wanted, canary, self._world.tick)
+        self._world.observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
+        self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick)
+        self._judge(self.evidence, step)
+        if step is StepId.ENCRYPT_SECRETS:
+            self._save(replace(self.journal, exposed_to=self._world.now()))
+        # What the step changed is proven; a later step plants a canary of its own.
+        self._world.secrets.delete_canary()
+        self._save(replace(self.journal, canary=None, barrier=self.evidence.barrier))
+
+    # what they share
+
+    def _judge(self, evidence: Evidence, step: StepId) -> None:
+        state = (
+            "The upgrade is not begun: a Secret left under KMS v1 could be unreadable for good after it."
+            if step is StepId.DECRYPT_SECRETS
+            else "KMS v2 is on; the Secrets that are not proven may be stored without it."
+        )
+        if evidence.failed:
+            first = evidence.failed[0]
+            raise ClusterError(
+                errors.SECRETS_FAILED,
+                count=len(evidence.failed),
+                total=evidence.passes[-1].total,
+                first=f"{first.namespace}/{first.name}: {first.kind.value} ({first.detail})",
+                state=state,
+                next=self._next,
+            )
+        if not evidence.verified:
+            raise ClusterError(
+                errors.NOT_PROVEN,
+                form=evidence.stored_as.value,
+                missing="; ".join(evidence.missing),
+                state=state,
+                next=self._next,
+            )
+
+    def _recover(self, turning_off: bool, first: OperationResult) -> ClusterFacts:
+        """Azure's own remedies after a failed KMS operation; returns the cluster as it is then."""
+        world = self._world
+        world.observer.say(f"Azure reports '{first.status}' ({first.code or 'no code'}).")
+        if turning_off:
+            world.observer.say("Rewriting all Secrets all the same, as Microsoft's article says.")
+            self._rewriting.rewrite_unsettled(world.tick)
+        world.observer.say("Reconciling the cluster once.")
+        result = world.cluster.reconcile(world.cluster.observe(), world.tick)
+        after = world.cluster.observe()
+        if after.failed or not result.succeeded:
+            kms = "on" if after.kms.enabled else "off"
+            raise self._failed(
+                "reconciling the cluster", result, f"Azure says that KMS is {kms}. {self._unencrypted()}"
+            )
+        return after
+
+    def _plant_canary(self, before: StepId) -> None:
+        canary = self._world.secrets.create_canary()
+        self._save(replace(self.journal, canary=CanaryRecord(canary.uid, str(canary.resource_version), before)))
+
+    def _check_kubelets(self, version: KubernetesVersion, seen: ClusterFacts) -> None:
+        behind = sorted(n for n, v in self._world.nodes.kubelets().items() if v < version)
+        if behind:
+            raise ClusterError(
+                errors.NODES_BEHIND,
+                version=version,
+                nodes=", ".join(behind[:10]),
+                group=seen.name.group,
+                name=seen.name.name,
+            )
+
+    def _unencrypted(self) -> str:
+        since = self.journal.exposed_from
+        return "Secrets may be stored without KMS" + (f", since {since}; none is lost." if since else "; none is lost.")
+
+    def _failed(self, what: str, result: OperationResult, state: str) -> AzureError:
+        return AzureError(
+            errors.OPERATION_FAILED,
+            what=what,
+            status=result.status,
+            code=result.code or "no code",
+            detail=result.detail or "no detail",
+            state=state,
+            next=self._next,
+        )
+
+    def _not_as_asked(self, what: str, found: str, seen: ClusterFacts) -> AzureError:
+        return AzureError(
+            errors.NOT_WHAT_WAS_ASKED,
+            what=what,
+            found=found,
+            group=seen.name.group,
+            name=seen.name.name,
+            next=self._next,
+        )
+
+    def _begin(self, step: StepId, detail: str, plan: Plan) -> None:
+        target = self.journal.target_version if plan.hop is None else str(plan.target).removesuffix(" or later")
+        self._save(
+            replace(
+                self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
+                target_kms=plan.target_kms or self.journal.target_kms,
+                target_version=target,
+            )
+        )
+
+    def _end(self, step: StepId, status: StepStatus, problem: str) -> None:
+        record = self.journal.record_of(step)
+        assert record is not None
+        counts = self.evidence.passes[0] if self.evidence and self.evidence.passes and _rewrites(step) else None
+        ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
+        self._save(replace(self.journal.with_step(ended), last_problem=problem))
+
+    def _save(self, journal: Journal) -> None:
+        self._world.lease.renew()
+        self._world.journal.save(journal)
+        self.journal = journal
+
+
+def _rewrites(step: StepId) -> bool:
+    return step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)

@@ -1,0 +1,482 @@
+"""Every failure that a user can meet: the tree, then the catalogue.
+
+    KmsMigrateError      carries one catalogue entry and the values of its texts
+      Refused            the observed state does not allow it; this call changed nothing
+      AzureError         Azure said no, or an operation of Azure ended badly
+        Conflict         somebody else changed the cluster, or is changing it (409, 412): look again
+      ClusterError       the Kubernetes API server said no, or cannot be reached
+      Lost               this runner no longer holds the Lease: it must not write again
+
+An entry says what happened, why it matters and what to type. Texts never hold a server's raw answer: answers may
+quote Secret data, so adapters reduce them to codes and names before an error is made.
+
+This module imports neither az nor anything of ours; ``wiring`` turns a kind into az's error class.
+"""
+
+from __future__ import annotations
+
+import enum
+import string
+from dataclasses import dataclass
+
+
+class Kind(enum.Enum):
+    """What an entry is to az: decides the azclierror class, and with it az's exit code."""
+
+    NOT_FOUND = "not-found"
+    VALIDATION = "validation"
+    ARGUMENT = "argument"
+    MISSING_ARGUMENT = "missing-argument"
+    AUTHENTICATION = "authentication"
+    FORBIDDEN = "forbidden"
+    AZURE = "azure"
+    CONNECTION = "connection"
+    CLUSTER = "cluster"
+    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One failure. ``what``, ``why`` and ``fix`` are format strings over the same named values."""
+
+    code: str
+    name: str
+    kind: Kind
+    what: str
+    why: str
+    fix: str
+
+    def __post_init__(self) -> None:
+        if not (self.code.startswith("KMSM") and self.code[4:].isdigit() and len(self.code) == 7):
+            raise ValueError(f"{self.code}: a code is KMSM and three digits")
+        if not all((self.name, self.what, self.why, self.fix)):
+            raise ValueError(f"{self.code}: every text is needed")
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of the values its texts need."""
+        texts = (self.what, self.why, self.fix)
+        return frozenset(f for text in texts for _, f, _, _ in string.Formatter().parse(text) if f)
+
+
+class KmsMigrateError(Exception):
+    """A catalogue entry with its values. ``str()`` is one line: code, what, why."""
+
+    def __init__(self, entry: Entry, **values: object) -> None:
+        missing = entry.fields - values.keys()
+        if missing:
+            raise TypeError(f"{entry.code} needs {', '.join(sorted(missing))}")
+        self.entry = entry
+        self.values = values
+        super().__init__(f"{entry.code}: {self.what} {self.why}")
+
+    @property
+    def what(self) -> str:
+        return self.entry.what.format(**self.values)
+
+    @property
+    def why(self) -> str:
+        return self.entry.why.format(**self.values)
+
+    @property
+    def fix(self) -> str:
+        return self.entry.fix.format(**self.values)
+
+
+class Refused(KmsMigrateError):
+    """The observed state does not allow it; this call changed nothing."""
+
+
+class AzureError(KmsMigrateError):
+    """Azure said no, or an operation of Azure ended badly."""
+
+
+class Conflict(AzureError):
+    """Somebody else changed the cluster or is changing it: observe again before deciding."""
+
+
+class ClusterError(KmsMigrateError):
+    """The Kubernetes API server said no, or cannot be reached."""
+
+
+class Lost(KmsMigrateError):
+    """This runner no longer holds the Lease."""
+
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+def _entry(code: str, name: str, kind: Kind, what: str, why: str, fix: str) -> Entry:
+    if code in _ENTRIES or any(e.name == name for e in _ENTRIES.values()):
+        raise ValueError(f"{code} {name}: used twice")
+    _ENTRIES[code] = Entry(code, name, kind, what, why, fix)
+    return _ENTRIES[code]
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """All entries, in the order of their codes."""
+    return tuple(_ENTRIES[code] for code in sorted(_ENTRIES))
+
+
+# 1xx: the state of the cluster
+
+CLUSTER_NOT_FOUND = _entry(
+    "KMSM101",
+    "cluster-not-found",
+    Kind.NOT_FOUND,
+    "There is no AKS cluster '{name}' in resource group '{group}' of subscription '{subscription}'.",
+    "Nothing was changed.",
+    "Look for it with: az aks list -o table. Another subscription: add --subscription.",
+)
+KEY_UNKNOWN = _entry(
+    "KMSM102",
+    "key-unknown",
+    Kind.MISSING_ARGUMENT,
+    "KMS is off on cluster '{name}', and neither the cluster nor a journal of an earlier run names a key.",
+    "The last step turns KMS on with a key: which one has to be known before anything is changed.",
+    "Name the key: az aks kms-migrate start -g {group} -n {name} --key-id "
+    "https://VAULT.vault.azure.net/keys/KEY/VERSION --key-vault-access Public",
+)
+CLUSTER_STOPPED = _entry(
+    "KMSM103",
+    "cluster-stopped",
+    Kind.VALIDATION,
+    "Cluster '{name}' is {power}, not running.",
+    "A stopped cluster has no API server, so no Secret can be rewritten.",
+    "Start it: az aks start -g {group} -n {name}. Then type this command again.",
+)
+CLUSTER_BUSY = _entry(
+    "KMSM104",
+    "cluster-busy",
+    Kind.VALIDATION,
+    "Cluster '{name}' is in the middle of another operation ('{operation}').",
+    "Azure does one operation at a time on a cluster, and a change of somebody else's may change the plan.",
+    "Wait until it ends: az aks wait -g {group} -n {name} --updated. Then type this command again.",
+)
+CLUSTER_FAILED = _entry(
+    "KMSM105",
+    "cluster-failed",
+    Kind.VALIDATION,
+    "The last operation on cluster '{name}' failed: its provisioning state is '{operation}'.",
+    "That operation was not one of this migration, so what it left behind is not known.",
+    "Bring the cluster to 'Succeeded' first, by repairing it and reconciling: az aks update -g {group} -n {name}",
+)
+NODE_POOL_FAILED = _entry(
+    "KMSM106",
+    "node-pool-failed",
+    Kind.VALIDATION,
+    "Node pool '{pool}' of cluster '{name}' is in state '{operation}'.",
+    "Azure refuses to upgrade a cluster with a failed node pool; KMS would stay off meanwhile.",
+    "Repair the pool, for example: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} -k {version}",
+)
+NO_UPGRADE_PATH = _entry(
+    "KMSM107",
+    "no-upgrade-path",
+    Kind.VALIDATION,
+    "Azure offers cluster '{name}' (Kubernetes {version}) no upgrade that leads to {target}; it offers: {offered}.",
+    "KMS v2 needs Kubernetes 1.27 or later. With no way there, turning KMS off would leave Secrets unencrypted.",
+    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. With nothing offered, move the "
+    "workload to a new cluster or ask Azure support.",
+)
+TARGET_TOO_OLD = _entry(
+    "KMSM108",
+    "target-too-old",
+    Kind.ARGUMENT,
+    "--kubernetes-version {target} is older than {bound}.",
+    "The migration ends on Kubernetes 1.27 or later, and a version never goes down.",
+    "Leave the option out, or give a version that is offered: az aks get-upgrades -g {group} -n {name} -o table",
+)
+DRIFT = _entry(
+    "KMSM109",
+    "drift",
+    Kind.VALIDATION,
+    "Cluster '{name}' was changed by somebody else during this run: {change}.",
+    "The next step was planned for another state; going on could undo the other change or lose Secrets.",
+    "Find out who did it (az monitor activity-log list -g {group}), pause that pipeline, then type: {next}",
+)
+IDENTITY_UNSUPPORTED = _entry(
+    "KMSM110",
+    "identity-unsupported",
+    Kind.VALIDATION,
+    "Cluster '{name}' has a {identity} identity.",
+    "AKS turns KMS on only for clusters with a user-assigned identity, so the last step would be refused.",
+    "Give it one: az aks update -g {group} -n {name} --enable-managed-identity --assign-identity IDENTITY_ID",
+)
+VNET_INTEGRATION_NEEDED = _entry(
+    "KMSM111",
+    "vnet-integration-needed",
+    Kind.VALIDATION,
+    "The key vault is private, and cluster '{name}' has no API Server VNet Integration.",
+    "AKS refuses KMS with a private vault without it, so the last step would fail with KMS off.",
+    "Either enable it (az aks update -g {group} -n {name} --enable-apiserver-vnet-integration "
+    "--apiserver-subnet-id SUBNET_ID, one-way, needs a stop and start) or use a public vault: "
+    "--key-vault-access Public",
+)
+STEP_NOT_NEXT = _entry(
+    "KMSM112",
+    "step-not-next",
+    Kind.VALIDATION,
+    "'{step}' is not possible now on cluster '{name}': {reason}.",
+    "The documented steps have an order, and no step stands on an unproven one.",
+    "Type: {next}",
+)
+KMS_PLATFORM = _entry(
+    "KMSM113",
+    "kms-platform-managed",
+    Kind.VALIDATION,
+    "Cluster '{name}' uses the newer KMS data encryption (platform- or customer-managed keys).",
+    "AKS re-encrypts its Secrets itself and it cannot be turned off; there is no KMS v1 or v2 to prove or change.",
+    "Nothing is left to do. Look at it with: az aks show -g {group} -n {name} --query securityProfile",
+)
+CLUSTER_DELETING = _entry(
+    "KMSM114",
+    "cluster-deleting",
+    Kind.VALIDATION,
+    "Cluster '{name}' is being deleted.",
+    "There is nothing left to migrate.",
+    "Check the name and the subscription: az aks list -o table",
+)
+
+# 2xx: Azure
+
+AZURE_REFUSED = _entry(
+    "KMSM201",
+    "azure-refused",
+    Kind.AZURE,
+    "Azure refused {what}: {code}: {detail}.",
+    "The cluster stays as it was before this request.",
+    "Mend what Azure names, then type: {next}",
+)
+OPERATION_FAILED = _entry(
+    "KMSM202",
+    "operation-failed",
+    Kind.AZURE,
+    "Azure's operation for {what} ended '{status}': {code}: {detail}.",
+    "{state}",
+    "Mend what Azure names, then type: {next}",
+)
+CHANGED_MEANWHILE = _entry(
+    "KMSM203",
+    "changed-meanwhile",
+    Kind.AZURE,
+    "The cluster changed between reading it and {what} ({code}).",
+    "Somebody else writes to the cluster; a plan is made only from what is there.",
+    "Type the same command again; it looks at the cluster anew.",
+)
+AZURE_FORBIDDEN = _entry(
+    "KMSM204",
+    "azure-forbidden",
+    Kind.FORBIDDEN,
+    "You are not allowed to do this in Azure: {what} ({code}).",
+    "The migration needs read and write on the cluster and listClusterUserCredential/action.",
+    "Ask for the role 'Azure Kubernetes Service Contributor Role' on the cluster, then type the command again.",
+)
+AZURE_UNREACHABLE = _entry(
+    "KMSM205",
+    "azure-unreachable",
+    Kind.CONNECTION,
+    "Azure could not be reached for {what} ({code}).",
+    "Nothing is known about whether the request arrived; the next run looks before it acts.",
+    "Check the network, then type the same command again.",
+)
+SIGN_IN_FAILED = _entry(
+    "KMSM206",
+    "sign-in-failed",
+    Kind.AUTHENTICATION,
+    "The sign-in of az gave no token for {what} ({code}).",
+    "The cluster and Azure are asked with the CLI's own sign-in only.",
+    "Sign in again: az login. Then type the same command again.",
+)
+NOT_WHAT_WAS_ASKED = _entry(
+    "KMSM207",
+    "not-what-was-asked",
+    Kind.AZURE,
+    "Azure reported success for {what}, but the cluster shows {found}.",
+    "The next step stands on this one, so it is not started.",
+    "Look at it with: az aks show -g {group} -n {name}. Then type: {next}",
+)
+
+# 3xx: the Kubernetes API server
+
+API_UNREACHABLE = _entry(
+    "KMSM301",
+    "api-server-unreachable",
+    Kind.CONNECTION,
+    "The API server of the cluster cannot be reached for {what} ({code}).",
+    "Secrets are rewritten through it. A private cluster is reached only from its network, and authorized IP "
+    "ranges may exclude you.",
+    "Run this from a machine that reaches the API server (try: kubectl get --raw /readyz), then type the same "
+    "command again.",
+)
+API_FORBIDDEN = _entry(
+    "KMSM302",
+    "api-server-forbidden",
+    Kind.FORBIDDEN,
+    "The API server does not let you {what} ({code}).",
+    "The migration lists and patches every Secret, and keeps a ConfigMap and a Lease in kube-system.",
+    "Ask for 'Azure Kubernetes Service RBAC Cluster Admin' on the cluster (or the ClusterRole cluster-admin), "
+    "then type the command again.",
+)
+API_FAILED = _entry(
+    "KMSM303",
+    "api-server-failed",
+    Kind.CLUSTER,
+    "The API server could not {what} ({code}).",
+    "It answered with an error that does not go away by itself within the time given to it.",
+    "Look at the cluster's health (kubectl get --raw '/readyz?verbose'), then type the same command again.",
+)
+NO_CREDENTIAL = _entry(
+    "KMSM304",
+    "no-cluster-credential",
+    Kind.AUTHENTICATION,
+    "Azure's kubeconfig for cluster '{name}' holds neither a client certificate nor an Entra ID sign-in.",
+    "Without either nobody can sign in to its API server.",
+    "Turn Entra ID on for the cluster (az aks update -g {group} -n {name} --enable-aad), or local accounts.",
+)
+NOT_SETTLED = _entry(
+    "KMSM305",
+    "not-settled",
+    Kind.CLUSTER,
+    "The API servers do not all write Secrets in the new form after {seconds} s: {signs}.",
+    "A Secret rewritten now could be written back in the old form, or be unreadable for a server.",
+    "Type the same command again in some minutes; it continues here.",
+)
+LEASE_HELD = _entry(
+    "KMSM306",
+    "lease-held",
+    Kind.VALIDATION,
+    "Another run is at work on cluster '{name}': {holder}, last heard of {age} s ago.",
+    "Two runs at once could undo each other's steps.",
+    "Wait for it, or, when it is gone, type the same command again after {left} s.",
+)
+LEASE_LOST = _entry(
+    "KMSM307",
+    "lease-lost",
+    Kind.CLUSTER,
+    "This run no longer holds the Lease kube-system/aks-kms-migrate: {holder} does.",
+    "It stopped before its next write, so that two runs do not work against each other.",
+    "See what the other run does: az aks kms-migrate show",
+)
+JOURNAL_FOREIGN = _entry(
+    "KMSM308",
+    "journal-foreign",
+    Kind.VALIDATION,
+    "The ConfigMap kube-system/aks-kms-migrate is not a journal of this cluster: {reason}.",
+    "A journal of another cluster or of an unknown form could name the wrong key.",
+    "Look at it (kubectl -n kube-system get configmap aks-kms-migrate -o yaml); if it may go: "
+    "kubectl -n kube-system delete configmap aks-kms-migrate",
+)
+NODES_BEHIND = _entry(
+    "KMSM309",
+    "nodes-behind",
+    Kind.CLUSTER,
+    "Azure reports the upgrade to {version} as done, but these nodes still run another kubelet: {nodes}.",
+    "A node left behind falls out of the supported skew and misses what the upgrade was for.",
+    "Upgrade its pool again: az aks nodepool upgrade -g {group} --cluster-name {name} -n POOL -k {version}",
+)
+
+# 4xx: Secrets
+
+SECRETS_FAILED = _entry(
+    "KMSM401",
+    "secrets-failed",
+    Kind.CLUSTER,
+    "{count} of {total} Secrets could not be rewritten; first: {first}.",
+    "{state}",
+    "Mend the causes listed under 'failed', then type: {next}",
+)
+NOT_PROVEN = _entry(
+    "KMSM402",
+    "not-proven",
+    Kind.CLUSTER,
+    "It is not proven that every Secret is stored as {form}: {missing}.",
+    "{state}",
+    "Type: {next}",
+)
+SAME_FAILURE = _entry(
+    "KMSM403",
+    "same-failure",
+    Kind.CLUSTER,
+    "The pass over the Secrets was stopped: {count} in a row failed with '{failure}'.",
+    "That many alike is the key, the vault or the permission, not the Secrets. {state}",
+    "Mend the cause, then type: {next}",
+)
+
+# 5xx: what was typed
+
+NO_TERMINAL = _entry(
+    "KMSM501",
+    "no-terminal",
+    Kind.ARGUMENT,
+    "'{command}' asks before it changes anything, and there is no terminal to ask on.",
+    "Nothing was changed.",
+    "Add --yes after you have read the plan: az aks kms-migrate plan -g {group} -n {name}",
+)
+DECLINED = _entry(
+    "KMSM502",
+    "declined",
+    Kind.CANCELLED,
+    "You did not confirm.",
+    "Nothing was changed.",
+    "Type the command again when you are ready.",
+)
+BAD_KEY_ID = _entry(
+    "KMSM503",
+    "bad-key-id",
+    Kind.ARGUMENT,
+    "--key-id '{key}' is not the id of a key version.",
+    "AKS takes https://VAULT/keys/KEY/VERSION, with the version.",
+    "Print it: az keyvault key show --vault-name VAULT -n KEY --query key.kid -o tsv",
+)
+BAD_VAULT_ID = _entry(
+    "KMSM504",
+    "bad-vault-id",
+    Kind.ARGUMENT,
+    "--key-vault '{vault}' is not the resource ID of a key vault.",
+    "A private vault is named by /subscriptions/…/providers/Microsoft.KeyVault/vaults/NAME.",
+    "Print it: az keyvault show -n VAULT --query id -o tsv",
+)
+VAULT_NEEDED = _entry(
+    "KMSM505",
+    "vault-needed",
+    Kind.MISSING_ARGUMENT,
+    "A private key vault needs its resource ID.",
+    "AKS connects to a private vault by a private endpoint, which it makes from that ID.",
+    'Add: --key-vault "$(az keyvault show -n VAULT --query id -o tsv)"',
+)
+VAULT_NOT_ALLOWED = _entry(
+    "KMSM506",
+    "vault-not-allowed",
+    Kind.ARGUMENT,
+    "--key-vault goes with --key-vault-access Private only.",
+    "AKS refuses a vault ID for a public vault.",
+    "Leave --key-vault out, or add --key-vault-access Private.",
+)
+BAD_VERSION = _entry(
+    "KMSM507",
+    "bad-version",
+    Kind.ARGUMENT,
+    "--kubernetes-version '{version}' is not a version.",
+    "A version is MAJOR.MINOR or MAJOR.MINOR.PATCH, for example 1.27 or 1.27.1.",
+    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table",
+)
+
+# 9xx: ourselves
+
+INTERRUPTED = _entry(
+    "KMSM901",
+    "interrupted",
+    Kind.CANCELLED,
+    "Stopped by you during '{step}'.",
+    "What was done is kept. An operation that Azure had begun goes on there. {state}",
+    "Continue with: {next}",
+)
+UNEXPECTED = _entry(
+    "KMSM902",
+    "unexpected",
+    Kind.INTERNAL,
+    "The tool met a state that it does not know ({where}: {failure}).",
+    "It stopped rather than guess. What was done is kept.",
+    "Type the same command again; if it stays, report it with the code and the output of --debug.",
+)

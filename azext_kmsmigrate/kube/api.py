@@ -1,0 +1,147 @@
+"""Sends requests to the API server over the ``kubernetes`` package's REST client.
+
+Bodies are read without the package's own decoding, because its debug log prints every body that it decodes.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.kube.access import Kubeconfig
+from azext_kmsmigrate.kube.faults import failure_of, no_answer
+from azext_kmsmigrate.kube.package import kubernetes_client
+from azext_kmsmigrate.migration.secret import Failure, FailureClass
+from azext_kmsmigrate.ports import Clock
+
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_TIMEOUT = (10.0, 60.0)  # connect, read; the server itself gives up a write after 34 s
+_PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
+
+NOT_FOUND = 404
+CONFLICT = 409
+
+
+class Answered(Exception):
+    """A status that the caller handles by itself (404, 409)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class Channel:
+    """One connection pool of one connection: what is sent on it reaches one API server for as long as it holds."""
+
+    def __init__(self, kubeconfig: Kubeconfig, tls: ssl.SSLContext, sign: Callable[[], Mapping[str, str]]) -> None:
+        import urllib3
+
+        client = kubernetes_client()
+        configuration = client.Configuration()
+        configuration.host = kubeconfig.server
+        self._rest = client.rest.RESTClientObject(configuration)
+        self._rest.pool_manager = _pool(urllib3, configuration, tls)
+        self._error = client.ApiException
+        self._server, self._sign = kubeconfig.server, sign
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        accept: str = "application/json",
+        content_type: str = "application/json",
+    ) -> bytes | Failure:
+        """The body of a successful answer, or why there was none. Raises ``Answered`` for 404 only."""
+        import urllib3
+
+        headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
+        # The package puts a query into the URL itself for PATCH and the like, and as fields for GET.
+        try:
+            response = self._rest.request(
+                method,
+                self._server + path,
+                query_params=list((query or {}).items()),
+                headers=headers,
+                body=body,
+                _preload_content=False,
+                _request_timeout=_TIMEOUT,
+            )
+        except self._error as error:
+            if not error.status:
+                return no_answer(error)
+            if error.status == NOT_FOUND:
+                raise Answered(NOT_FOUND) from None
+            raw = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
+            return failure_of(error.status, error.headers or {}, raw)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return no_answer(error)
+        try:
+            return bytes(response.data)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return no_answer(error)
+
+    def close(self) -> None:
+        self._rest.pool_manager.clear()
+
+
+class Api:
+    """The API server of one cluster: fresh channels, and patient calls on a shared one."""
+
+    def __init__(self, open_channel: Callable[[], Channel], clock: Clock) -> None:
+        self.open_channel, self._clock = open_channel, clock
+        self._shared: Channel | None = None
+
+    def call(self, what: str, method: str, path: str, **options: Any) -> Any:
+        """A request that has to succeed: retried while an API server is being replaced.
+
+        :param what: completes "The API server could not …"
+        :raises Answered: for 404, and for 409 on writing, which the caller understands
+        :raises ClusterError: for everything else that does not go away
+        """
+        deadline = self._clock.monotonic() + _PATIENCE
+        pause = 0.5
+        while True:
+            channel = self._shared = self._shared or self.open_channel()
+            answer = channel.send(method, path, **options)
+            if isinstance(answer, bytes):
+                return json.loads(answer)
+            if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
+                raise Answered(CONFLICT)
+            if not answer.kind.retriable or self._clock.monotonic() > deadline:
+                raise _error(what, answer)
+            channel.close()
+            self._shared = None
+            self._clock.sleep(max(pause, answer.retry_after or 0.0))
+            pause = min(5.0, pause * 2)
+
+
+def _error(what: str, failure: Failure) -> ClusterError:
+    entry = {
+        FailureClass.FORBIDDEN: errors.API_FORBIDDEN,
+        FailureClass.UNAUTHORIZED: errors.API_FORBIDDEN,
+    }.get(failure.kind)
+    if entry is None:
+        no_answer_came = failure.kind.retriable and not failure.detail.startswith("HTTP")
+        entry = errors.API_UNREACHABLE if no_answer_came else errors.API_FAILED
+    return ClusterError(entry, what=what, code=failure)
+
+
+def _pool(urllib3: Any, configuration: Any, tls: ssl.SSLContext) -> Any:
+    options = {"num_pools": 1, "maxsize": 1, "block": True, "ssl_context": tls, "retries": False}
+    if configuration.proxy and not _bypassed(urllib3, configuration):
+        return urllib3.ProxyManager(configuration.proxy, **options)
+    return urllib3.PoolManager(**options)
+
+
+def _bypassed(urllib3: Any, configuration: Any) -> bool:
+    from requests.utils import should_bypass_proxies
+
+    return bool(should_bypass_proxies(configuration.host, configuration.no_proxy))

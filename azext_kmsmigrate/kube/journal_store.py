@@ -1,0 +1,70 @@
+"""Talks to the API server about the journal: the ConfigMap ``kube-system/aks-kms-migrate``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import Lost, Refused
+from azext_kmsmigrate.kube.api import CONFLICT, Answered, Api
+from azext_kmsmigrate.migration.journal import Journal, JournalUnreadableError, from_document, to_document
+
+NAMESPACE, NAME = "kube-system", "aks-kms-migrate"
+_COLLECTION = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+_PATH = f"{_COLLECTION}/{NAME}"
+_KEY = "journal.json"
+
+
+class KubeJournalStore:
+    """The port ``JournalStore``. A save is refused by the API server when somebody else has saved since."""
+
+    def __init__(self, api: Api, cluster_id: str) -> None:
+        self._api, self._cluster_id = api, cluster_id
+        self._version: str | None = None
+
+    def load(self) -> Journal | None:
+        try:
+            document = self._api.call("read the journal", "GET", _PATH)
+        except Answered:
+            self._version = None
+            return None
+        self._version = document["metadata"]["resourceVersion"]
+        try:
+            journal = from_document(json.loads((document.get("data") or {}).get(_KEY) or "null"))
+        except JournalUnreadableError as error:
+            raise Refused(errors.JOURNAL_FOREIGN, reason=error) from error
+        except ValueError as error:
+            raise Refused(errors.JOURNAL_FOREIGN, reason="it is not JSON") from error
+        if journal.cluster_id.lower() != self._cluster_id.lower():
+            raise Refused(errors.JOURNAL_FOREIGN, reason=f"it belongs to {journal.cluster_id}")
+        return journal
+
+    def save(self, journal: Journal) -> None:
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": NAME,
+                "namespace": NAMESPACE,
+                "labels": {"app.kubernetes.io/managed-by": "aks-kms-migrate"},
+            },
+            "data": {_KEY: json.dumps(to_document(journal), indent=1, sort_keys=True)},
+        }
+        try:
+            if self._version is None:
+                saved = self._api.call("write the journal", "POST", _COLLECTION, body=body)
+            else:
+                body["metadata"]["resourceVersion"] = self._version
+                saved = self._api.call("write the journal", "PUT", _PATH, body=body)
+        except Answered as answered:
+            saved = self._unless_written(journal, answered)
+        self._version = saved["metadata"]["resourceVersion"]
+
+    def _unless_written(self, journal: Journal, answered: Answered) -> Any:
+        """A save whose answer was lost is repeated and then refused as a conflict: see whether it is our own."""
+        if answered.status == CONFLICT:
+            found = self._api.call("read the journal", "GET", _PATH)
+            if json.loads((found.get("data") or {}).get(_KEY) or "null") == to_document(journal):
+                return found
+        raise Lost(errors.LEASE_LOST, holder="another run, which has written the journal,") from answered

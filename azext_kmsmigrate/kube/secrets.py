@@ -1,0 +1,151 @@
+"""Talks to the API server about Secrets: lists their metadata, patches them with nothing, reads its counters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from azext_kmsmigrate.kube.api import METADATA, METADATA_LIST, NOT_FOUND, Answered, Api, Channel
+from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, FailureClass, Gone, Page, Patched, SecretRef
+
+NAMESPACE, CANARY = "kube-system", "aks-kms-migrate-canary"
+_CANARY_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{CANARY}"
+_MERGE = "application/merge-patch+json"
+_TOUCHED = "aks-kms-migrate/touched"
+
+_OPERATIONS = re.compile(rb"^apiserver_storage_transformation_operations_total\{([^}]*)\} (\S+)", re.M)
+_LABEL = re.compile(rb'(\w+)="([^"]*)"')
+_STARTED = re.compile(rb"^process_start_time_seconds (\S+)", re.M)
+
+
+class KubeSecrets:
+    """The port ``Secrets``."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._lister: Channel | None = None
+
+    def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
+        path = f"/api/v1/namespaces/{namespace}/secrets" if namespace else "/api/v1/secrets"
+        query = {"limit": str(limit)} | ({"continue": token} if token else {})
+        self._lister = self._lister or self._api.open_channel()
+        answer = _sent(self._lister, "GET", path, query=query, accept=METADATA_LIST)
+        if isinstance(answer, Failure):
+            if answer.kind.retriable:
+                self._lister.close()
+                self._lister = None
+            return answer
+        document = json.loads(answer)
+        meta = document["metadata"]
+        return Page(
+            items=tuple(ref for ref in map(_ref, document.get("items") or ()) if not _is_canary(ref)),
+            resource_version=int(meta["resourceVersion"]),
+            token=meta.get("continue") or "",
+            remaining=meta.get("remainingItemCount"),
+        )
+
+    def connect(self) -> KubeConnection:
+        return KubeConnection(self._api.open_channel())
+
+    def create_canary(self) -> SecretRef:
+        self.delete_canary()
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {
+                "name": CANARY,
+                "namespace": NAMESPACE,
+                "labels": {"app.kubernetes.io/managed-by": "aks-kms-migrate"},
+                "annotations": {"aks-kms-migrate/purpose": "Empty. Shows when API servers write in a new form."},
+            },
+        }
+        path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+        created = self._api.call("create the canary Secret", "POST", path, body=body, accept=METADATA)
+        return _ref(created)
+
+    def find_canary(self) -> SecretRef | None:
+        try:
+            return _ref(self._api.call("read the canary Secret", "GET", _CANARY_PATH, accept=METADATA))
+        except Answered:
+            return None
+
+    def delete_canary(self) -> None:
+        try:
+            self._api.call("delete the canary Secret", "DELETE", _CANARY_PATH, accept=METADATA)
+        except Answered as answered:
+            if answered.status != NOT_FOUND:
+                raise
+
+
+class KubeConnection:
+    """The port ``Connection``: one channel, so one API server."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def patch(self, namespace: str, name: str) -> Answer:
+        return self._patch(namespace, name, {})
+
+    def touch(self, namespace: str, name: str, value: str) -> Answer:
+        return self._patch(namespace, name, {"metadata": {"annotations": {_TOUCHED: value}}})
+
+    def counters(self) -> Counters | None:
+        answer = _sent(self._channel, "GET", "/metrics", accept="text/plain")
+        return None if isinstance(answer, Failure) else read_counters(answer)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _patch(self, namespace: str, name: str, body: object) -> Answer:
+        path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+        try:
+            answer = self._channel.send("PATCH", path, body=body, accept=METADATA, content_type=_MERGE)
+        except Answered:
+            return Gone()
+        if isinstance(answer, Failure):
+            return answer
+        ref = _ref(json.loads(answer))
+        return Patched(ref.uid, ref.resource_version, ref.signature)
+
+
+def read_counters(text: bytes) -> Counters | None:
+    """The two families that matter, out of a megabyte of Prometheus text; None when they are not there."""
+    started = _STARTED.search(text)
+    if not started:
+        return None
+    sums: dict[str, dict[str, float]] = {"to_storage": {}, "from_storage": {}}
+    for labels_text, value in _OPERATIONS.findall(text):
+        labels = {k.decode(): v.decode() for k, v in _LABEL.findall(labels_text)}
+        direction = sums.get(labels.get("transformation_type", ""))
+        # From 1.32 the family has a label for the resource; other resources may be encrypted too.
+        if direction is None or labels.get("status") != "OK" or labels.get("resource", "secrets") != "secrets":
+            continue
+        prefix = labels.get("transformer_prefix", "")
+        direction[prefix] = direction.get(prefix, 0.0) + float(value)
+    return Counters(float(started[1]), sums["to_storage"], sums["from_storage"])
+
+
+def _sent(channel: Channel, method: str, path: str, **options: Any) -> bytes | Failure:
+    try:
+        return channel.send(method, path, **options)
+    except Answered as answered:
+        return Failure(FailureClass.UNEXPECTED, str(answered))
+
+
+def _ref(document: Mapping[str, Any]) -> SecretRef:
+    meta = document["metadata"]
+    # Annotations may hold the data (kubectl's last-applied-configuration): they are gone from here on.
+    return SecretRef(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=int(meta["resourceVersion"]),
+        signature=hash(repr(meta.get("managedFields"))),
+    )
+
+
+def _is_canary(ref: SecretRef) -> bool:
+    return ref.namespace == NAMESPACE and ref.name == CANARY

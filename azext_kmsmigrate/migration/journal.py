@@ -1,0 +1,222 @@
+"""The journal document: what a run keeps with the cluster, so that any later run can explain and continue.
+
+Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system/aks-kms-migrate``::
+
+    {"schemaVersion": 1, "clusterId": "/subscriptions/...", "startedAt": "2026-01-31T09:00:00Z",
+     "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
+     "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
+     "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
+     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": ""}
+
+It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
+Secret names. Fields this version does not know are kept as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.step import StepId, StepStatus
+
+SCHEMA_VERSION = 1
+
+
+class JournalUnreadableError(ValueError):
+    """The document is not a journal of this form; the message says why, in words for the user."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What became of one step. A step that was done again has one record, the newest."""
+
+    id: StepId
+    status: StepStatus
+    started_at: str
+    finished_at: str = ""
+    detail: str = ""
+    secrets: SecretCounts | None = None
+
+
+@dataclass(frozen=True)
+class CanaryRecord:
+    """The canary as it was written before a change: untouched as long as its resourceVersion is this one."""
+
+    uid: str
+    resource_version: str
+    before: StepId
+
+
+@dataclass(frozen=True)
+class Journal:
+    """See the module's docstring."""
+
+    cluster_id: str
+    started_at: str
+    original_kms: KmsProfile | None = None
+    target_kms: KmsProfile | None = None
+    target_version: str = ""
+    steps: tuple[StepRecord, ...] = ()
+    canary: CanaryRecord | None = None
+    barrier: int = 0
+    exposed_from: str = ""
+    exposed_to: str = ""
+    last_problem: str = ""
+    completed_at: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_scratch(cls, *, cluster_id: str, now: str) -> Journal:
+        return cls(cluster_id=cluster_id, started_at=now)
+
+    @property
+    def unfinished(self) -> bool:
+        return not self.completed_at
+
+    def record_of(self, step: StepId) -> StepRecord | None:
+        return next((r for r in self.steps if r.id is step), None)
+
+    @property
+    def running(self) -> StepRecord | None:
+        """The step that a run had begun and not ended: it may still be under way in Azure."""
+        return next((r for r in self.steps if r.status is StepStatus.RUNNING), None)
+
+    def with_step(self, record: StepRecord) -> Journal:
+        """The record replaces an older one of the same step, and moves to the end: steps stay in time order."""
+        kept = tuple(r for r in self.steps if r.id is not record.id)
+        return replace(self, steps=(*kept, record))
+
+
+_KNOWN = frozenset(
+    [
+        "schemaVersion",
+        "clusterId",
+        "startedAt",
+        "originalKms",
+        "targetKms",
+        "targetVersion",
+        "steps",
+        "canary",
+        "barrier",
+        "exposure",
+        "lastProblem",
+        "completedAt",
+    ]
+)
+
+
+def to_document(journal: Journal) -> dict[str, Any]:
+    """The journal as a JSON document."""
+    return {
+        **journal.unknown,
+        "schemaVersion": SCHEMA_VERSION,
+        "clusterId": journal.cluster_id,
+        "startedAt": journal.started_at,
+        "originalKms": _kms_out(journal.original_kms),
+        "targetKms": _kms_out(journal.target_kms),
+        "targetVersion": journal.target_version,
+        "steps": [
+            {
+                "id": r.id.value,
+                "status": r.status.value,
+                "startedAt": r.started_at,
+                "finishedAt": r.finished_at,
+                "detail": r.detail,
+                "secrets": r.secrets.to_document() if r.secrets else None,
+            }
+            for r in journal.steps
+        ],
+        "canary": (
+            {
+                "uid": journal.canary.uid,
+                "resourceVersion": journal.canary.resource_version,
+                "before": journal.canary.before.value,
+            }
+            if journal.canary
+            else None
+        ),
+        "barrier": journal.barrier,
+        "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
+        "lastProblem": journal.last_problem,
+        "completedAt": journal.completed_at,
+    }
+
+
+def from_document(document: object) -> Journal:
+    """Read what ``to_document`` wrote.
+
+    :raises JournalUnreadableError: it is not such a document, or of a newer schema
+    """
+    if not isinstance(document, dict):
+        raise JournalUnreadableError("it is not a JSON object")
+    if document.get("schemaVersion") != SCHEMA_VERSION:
+        raise JournalUnreadableError(f"its schemaVersion is {document.get('schemaVersion')!r}, not {SCHEMA_VERSION}")
+    try:
+        return _read(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise JournalUnreadableError(f"a field is missing or malformed ({type(error).__name__}: {error})") from error
+
+
+def _read(document: Mapping[str, Any]) -> Journal:
+    canary = document.get("canary")
+    exposure = document.get("exposure") or {}
+    return Journal(
+        cluster_id=_text(document["clusterId"]),
+        started_at=_text(document["startedAt"]),
+        original_kms=_kms_in(document.get("originalKms")),
+        target_kms=_kms_in(document.get("targetKms")),
+        target_version=_text(document.get("targetVersion", "")),
+        steps=tuple(
+            StepRecord(
+                id=StepId(r["id"]),
+                status=StepStatus(r["status"]),
+                started_at=_text(r["startedAt"]),
+                finished_at=_text(r.get("finishedAt", "")),
+                detail=_text(r.get("detail", "")),
+                secrets=SecretCounts.from_document(r["secrets"]) if r.get("secrets") else None,
+            )
+            for r in document.get("steps") or ()
+        ),
+        canary=(
+            CanaryRecord(_text(canary["uid"]), _text(canary["resourceVersion"]), StepId(canary["before"]))
+            if canary
+            else None
+        ),
+        barrier=int(document.get("barrier") or 0),
+        exposed_from=_text(exposure.get("from", "")),
+        exposed_to=_text(exposure.get("to", "")),
+        last_problem=_text(document.get("lastProblem", "")),
+        completed_at=_text(document.get("completedAt", "")),
+        unknown={k: v for k, v in document.items() if k not in _KNOWN},
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text was expected")
+    return value
+
+
+def _kms_out(profile: KmsProfile | None) -> dict[str, Any] | None:
+    if profile is None:
+        return None
+    return {
+        "enabled": profile.enabled,
+        "keyId": profile.key_id,
+        "keyVaultNetworkAccess": profile.network_access.value,
+        "keyVaultResourceId": profile.vault_id,
+    }
+
+
+def _kms_in(document: Any) -> KmsProfile | None:
+    if document is None:
+        return None
+    return KmsProfile(
+        enabled=bool(document["enabled"]),
+        key_id=_text(document["keyId"]),
+        network_access=NetworkAccess(document["keyVaultNetworkAccess"]),
+        vault_id=_text(document["keyVaultResourceId"]),
+    )

@@ -1,0 +1,275 @@
+"""Decides the ordered steps from what is observed: the state table, as one pure function.
+
+| control plane | KMS now | else known | the plan |
+|---|---|---|---|
+| below 1.27 | v1 on | | disable-kms, decrypt-secrets, upgrade, enable-kms, encrypt-secrets |
+| below 1.27 | off | a key: typed, journal, or named | decrypt-secrets, upgrade, enable-kms, encrypt-secrets |
+| 1.27 or later | off | as above | decrypt-secrets, (upgrade), enable-kms, encrypt-secrets |
+| any | off | no key | refuse: which key? |
+| 1.27 or later | v2 on | journal unfinished | encrypt-secrets, upgrade-node-pools if left |
+| 1.27 or later | v2 on | journal complete, or none | nothing to do |
+| 1.33 or later | platform- or customer-managed | | nothing to do |
+| any | operation under way | journal unfinished | as the row of the state, after waiting for it |
+| any | operation under way, last one failed | no journal | refuse |
+| any | last operation failed | journal unfinished | as the row of the state, after one reconcile |
+| any | stopped, deleting | | refuse |
+
+A step that this run has already done and proven is left out (``done``); what is left is always a suffix.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.migration import obstacles
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess, Offers
+from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.step import PlannedStep, StepId
+from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, next_hop
+
+
+class Preparation(str, enum.Enum):
+    """What comes before the first step."""
+
+    NONE = "None"
+    WAIT = "Wait"  # an operation of ours is still under way in Azure: follow it, then look again
+    RECONCILE = "Reconcile"  # our last operation failed: one PUT of the cluster as it is, then look again
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the user asked for; empty means: as the journal or the cluster says."""
+
+    kubernetes_version: str = ""
+    key_id: str = ""
+    network_access: NetworkAccess | None = None
+    vault_id: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything a plan is made from. ``done``: the steps this run has ended and, where it says so, proven."""
+
+    cluster: ClusterFacts
+    offers: Offers
+    journal: Journal | None = None
+    done: frozenset[StepId] = frozenset()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The ordered steps. ``blocked`` tells why none of them may begin; ``summary`` is one sentence."""
+
+    state: KmsState
+    summary: str
+    steps: tuple[PlannedStep, ...] = ()
+    target_kms: KmsProfile | None = None
+    target: Target = ANY_KMS_V2
+    hop: Hop | None = None
+    blocked: Refused | None = None
+    preparation: Preparation = Preparation.NONE
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.steps)
+
+
+def decide(situation: Situation, goal: Goal) -> Plan:
+    """The plan for what is observed. Raises nothing: a refusal is a plan that is blocked."""
+    cluster, journal = situation.cluster, situation.journal
+    ours = journal is not None and journal.unfinished
+    if cluster.kms_state is KmsState.PLATFORM:
+        return Plan(
+            KmsState.PLATFORM,
+            "Nothing to do: the cluster uses the newer KMS data encryption, which re-encrypts Secrets itself and "
+            "cannot be turned off.",
+        )
+    if refusal := _unusable(cluster, ours):
+        return Plan(cluster.kms_state, "Not possible now.", blocked=refusal)
+    plan = replace(_by_state(situation, goal), preparation=_preparation(cluster))
+    return replace(plan, steps=tuple(s for s in plan.steps if s.id not in situation.done))
+
+
+def _by_state(situation: Situation, goal: Goal) -> Plan:
+    cluster, journal = situation.cluster, situation.journal
+    if cluster.kms_state is KmsState.V2:
+        if journal is None or not journal.unfinished:
+            return Plan(KmsState.V2, "Nothing to do: KMS v2 is on.")
+        steps = [_ENCRYPT]
+        if any(pool.version < cluster.version for pool in cluster.pools):
+            steps.append(_pools(cluster))
+        return Plan(
+            KmsState.V2,
+            "KMS v2 is on; the proof of an earlier run is not complete.",
+            tuple(steps),
+            target_kms=cluster.kms,
+        )
+    return _to_kms_v2(situation, goal)
+
+
+def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
+    cluster = situation.cluster
+    state, where = cluster.kms_state, {"name": cluster.name.name, "group": cluster.name.group}
+    journal = _unfinished(situation)
+    version = goal.kubernetes_version or (journal.target_version if journal else "")
+    target = Target.parse(version)
+    kms = target_kms(situation, goal)
+    if kms is None:
+        return Plan(state, "KMS is off and no key is known.", blocked=Refused(errors.KEY_UNKNOWN, **where))
+    bound = max(cluster.version, ANY_KMS_V2.at_least)
+    if goal.kubernetes_version and target.at_least.line < bound.line:
+        return Plan(
+            state,
+            "The version asked for is too old.",
+            blocked=Refused(errors.TARGET_TOO_OLD, target=version, bound=bound, **where),
+        )
+    upgrading = not target.reached_by(cluster.version)
+    hop = next_hop(cluster, situation.offers.versions, target) if upgrading else None
+    blocked = obstacles.to_enabling(cluster, kms)
+    if upgrading and not blocked:
+        blocked = obstacles.to_upgrading(cluster, situation.offers, target)
+    return Plan(
+        state,
+        "Secrets are under KMS v1." if state is KmsState.V1 else "KMS is off.",
+        tuple(_steps(situation, target, hop, kms)),
+        target_kms=kms,
+        target=target,
+        hop=hop,
+        blocked=blocked,
+    )
+
+
+def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfile) -> Iterator[PlannedStep]:
+    cluster = situation.cluster
+    if cluster.kms_state is KmsState.V1:
+        yield PlannedStep(
+            StepId.DISABLE_KMS,
+            "KMS v1 is on, and AKS blocks the upgrade to 1.27 or later while it is",
+            reversible=True,
+            detail=cluster.kms.key_id,
+        )
+    yield PlannedStep(
+        StepId.DECRYPT_SECRETS,
+        "a Secret still under KMS v1 could be unreadable for good after the upgrade",
+        reversible=True,
+    )
+    if not target.reached_by(cluster.version):
+        scope = "" if hop is None else ", control plane and node pools" if hop.whole else ", control plane first"
+        further = "" if hop is None or target.reached_by(hop.version) else f", then on to {target}"
+        yield PlannedStep(
+            StepId.UPGRADE,
+            f"KMS v2 needs Kubernetes 1.27 or later; the cluster runs {cluster.version}",
+            reversible=False,
+            detail=f"{hop.version if hop else target}{further}{scope}",
+        )
+    yield PlannedStep(
+        StepId.ENABLE_KMS,
+        f"on Kubernetes 1.27 or later this is KMS v2 ({kms.network_access.value.lower()} vault)",
+        reversible=True,
+        detail=kms.key_id,
+    )
+    yield _ENCRYPT
+    lagging = _unfinished(situation) is not None and any(p.version < cluster.version for p in cluster.pools)
+    if (hop is not None and not hop.whole) or (hop is None and lagging):
+        yield _pools(cluster)
+
+
+_ENCRYPT = PlannedStep(
+    StepId.ENCRYPT_SECRETS,
+    "Secrets written before KMS was on are stored without it",
+    reversible=True,
+)
+
+
+def _pools(cluster: ClusterFacts) -> PlannedStep:
+    return PlannedStep(
+        StepId.UPGRADE_NODE_POOLS,
+        "the control plane went first, so that Secrets are not left without KMS while nodes drain",
+        reversible=False,
+        detail=", ".join(p.name for p in cluster.pools),
+    )
+
+
+def target_kms(situation: Situation, goal: Goal) -> KmsProfile | None:
+    """The key, access mode and vault to turn KMS on with: as typed, else as in the journal, else as still named."""
+    journal = _unfinished(situation)
+    known = (journal and (journal.target_kms or journal.original_kms)) or situation.cluster.kms
+    key_id = goal.key_id or known.key_id
+    if not key_id:
+        return None
+    access = goal.network_access or known.network_access
+    vault_id = (goal.vault_id or known.vault_id) if access is NetworkAccess.PRIVATE else ""
+    return KmsProfile(enabled=True, key_id=key_id, network_access=access, vault_id=vault_id)
+
+
+def _unfinished(situation: Situation) -> Journal | None:
+    return situation.journal if situation.journal is not None and situation.journal.unfinished else None
+
+
+def _unusable(cluster: ClusterFacts, ours: bool) -> Refused | None:
+    where = {"name": cluster.name.name, "group": cluster.name.group}
+    if cluster.state == "Deleting":
+        return Refused(errors.CLUSTER_DELETING, **where)
+    if cluster.power != "Running":
+        return Refused(errors.CLUSTER_STOPPED, power=cluster.power.lower(), **where)
+    if ours:
+        return None
+    if cluster.busy:
+        return Refused(errors.CLUSTER_BUSY, operation=cluster.state, **where)
+    if cluster.failed:
+        return Refused(errors.CLUSTER_FAILED, operation=cluster.state, **where)
+    return None
+
+
+def _preparation(cluster: ClusterFacts) -> Preparation:
+    if cluster.busy:
+        return Preparation.WAIT
+    return Preparation.RECONCILE if cluster.failed else Preparation.NONE
+
+
+_BEFORE = {
+    StepId.UPGRADE: frozenset({StepId.DECRYPT_SECRETS}),
+    StepId.ENABLE_KMS: frozenset({StepId.DECRYPT_SECRETS}),
+}
+
+
+def only(plan: Plan, step: StepId, cluster: ClusterFacts) -> Plan:
+    """The plan cut down to one documented step and the proof it stands on; blocked when another has to come first."""
+    if plan.blocked:
+        return plan
+    wanted = _BEFORE.get(step, frozenset()) | {step}
+    ids = [s.id for s in plan.steps]
+    name = cluster.name.option_text
+    if step not in ids:
+        next_command = f"az aks kms-migrate show {name}"
+        return replace(
+            plan,
+            steps=(),
+            blocked=_not_next(step, "the cluster does not need it", next_command, cluster),
+        )
+    first = next(i for i in ids if i not in wanted or i is step)
+    if first is not step:
+        command = COMMAND_OF[first]
+        return replace(
+            plan,
+            blocked=_not_next(step, f"'{first.value}' has to come first", f"{command} {name}", cluster),
+        )
+    return replace(plan, steps=tuple(s for s in plan.steps if s.id in wanted))
+
+
+COMMAND_OF = {
+    StepId.DISABLE_KMS: "az aks kms-migrate disable-kms",
+    StepId.DECRYPT_SECRETS: "az aks kms-migrate rewrite-secrets",
+    StepId.UPGRADE: "az aks kms-migrate upgrade",
+    StepId.ENABLE_KMS: "az aks kms-migrate enable-kms",
+    StepId.ENCRYPT_SECRETS: "az aks kms-migrate rewrite-secrets",
+    StepId.UPGRADE_NODE_POOLS: "az aks kms-migrate start",
+}
+
+
+def _not_next(step: StepId, reason: str, next_command: str, cluster: ClusterFacts) -> Refused:
+    return Refused(errors.STEP_NOT_NEXT, step=step.value, reason=reason, next=next_command, name=cluster.name.name)

@@ -1,0 +1,120 @@
+"""Secrets as this tool sees them: names, versions and answers, never data."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class StoredAs(str, enum.Enum):
+    """The form in which an API server writes Secrets to etcd."""
+
+    PLAIN = "plain"
+    KMS_V1 = "kms-v1"
+    KMS_V2 = "kms-v2"
+
+
+class FailureClass(str, enum.Enum):
+    """Why a request about a Secret failed, reduced from the server's answer; stable, shown to users."""
+
+    ADMISSION_DENIED = "admissionDenied"
+    FORBIDDEN = "forbidden"
+    UNAUTHORIZED = "unauthorized"
+    INVALID = "invalid"
+    UNDECRYPTABLE = "undecryptable"
+    TOO_LARGE = "tooLarge"
+    THROTTLED = "throttled"
+    TIMED_OUT = "timedOut"
+    TRANSIENT = "transient"
+    EXPIRED = "expired"  # a list's continue token: 410
+    UNEXPECTED = "unexpected"
+
+    @property
+    def retriable(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self in (FailureClass.THROTTLED, FailureClass.TIMED_OUT, FailureClass.TRANSIENT)
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    """One Secret, from a list of metadata.
+
+    ``signature`` is a hash of its managedFields: it changes when a client changes the Secret and stays when the
+    API server only stores it in another form.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    signature: int
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list. ``token`` is empty on the last; ``remaining`` is None when the server does not say."""
+
+    items: tuple[SecretRef, ...]
+    resource_version: int
+    token: str = ""
+    remaining: int | None = None
+
+
+@dataclass(frozen=True)
+class Patched:
+    """The answer to an empty patch that the server accepted."""
+
+    uid: str
+    resource_version: int
+    signature: int
+
+
+@dataclass(frozen=True)
+class Gone:
+    """404: the Secret was deleted; nothing of it is left to prove."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An answer that was no success. ``detail`` is a name that a user can act on: a webhook, a policy, a field.
+
+    ``token`` is the fresh continue token of an expired list; ``secret`` the ``namespace/name`` the server named.
+    """
+
+    kind: FailureClass
+    detail: str = ""
+    retry_after: float | None = None
+    token: str = ""
+    secret: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} ({self.detail})" if self.detail else self.kind.value
+
+
+Answer = Patched | Gone | Failure
+
+
+@dataclass(frozen=True)
+class Counters:
+    """One API server's own transformation counters, and when its process started (epoch seconds).
+
+    Maps of transformer prefix to count: ``apiserver_storage_transformation_operations_total``, successes only. An
+    API server writing plain text counts under the empty prefix, one reading it under ``identity``.
+    """
+
+    process_start: float
+    to_storage: dict[str, float]
+    from_storage: dict[str, float]
+
+
+@dataclass(frozen=True)
+class FailedSecret:
+    """A Secret that could not be rewritten, as reports name it."""
+
+    namespace: str
+    name: str
+    kind: FailureClass
+    detail: str

@@ -1,0 +1,151 @@
+"""The ports: what the loop and the rewriting need from Azure, the cluster, time and the user.
+
+Each has one contract: what its docstrings promise holds for the real adapter and for every stand-in. Adapters turn
+foreign exceptions into ``errors``; nothing else may leave them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
+from azext_kmsmigrate.migration.version import KubernetesVersion
+
+Tick = Callable[[str], None]
+"""Called about every second while something is waited for, with what it is seen to do. May raise to stop."""
+
+
+@dataclass(frozen=True)
+class OperationResult:
+    """How an operation of Azure ended. ``code`` and ``detail`` are Azure's own words, empty on success."""
+
+    status: str
+    code: str = ""
+    detail: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "Succeeded"
+
+
+class Cluster(Protocol):
+    """The managed cluster in ARM.
+
+    A change is sent with the etag that was observed: when somebody wrote in between, ``Conflict`` is raised and
+    nothing has happened. A refusal raises ``AzureError``. An operation that Azure accepted is followed to its end,
+    whatever that is, and returned; it is never sent twice.
+    """
+
+    def observe(self) -> ClusterFacts:
+        """The cluster now. Raises ``Refused`` (CLUSTER_NOT_FOUND) when there is none."""
+
+    def offers(self) -> Offers: ...
+
+    def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult: ...
+
+    def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult: ...
+
+    def upgrade(
+        self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick
+    ) -> OperationResult: ...
+
+    def upgrade_pool(
+        self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick
+    ) -> OperationResult: ...
+
+    def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        """One PUT of the cluster as it is: Azure tries again to bring it to the wanted state."""
+
+    def wait(self, tick: Tick) -> ClusterFacts:
+        """Follow whatever operation is under way until the cluster is in a terminal state."""
+
+
+class Connection(Protocol):
+    """One TCP connection to the API server: every request on it reaches the same replica.
+
+    Answers are never raised: a request that got no answer is a ``Failure`` too.
+    """
+
+    def patch(self, namespace: str, name: str) -> Answer:
+        """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale."""
+
+    def touch(self, namespace: str, name: str, value: str) -> Answer:
+        """Change an annotation of a Secret of the tool's own, so that it is written for certain."""
+
+    def counters(self) -> Counters | None:
+        """The replica's own counters, or None where they may not be read."""
+
+    def close(self) -> None: ...
+
+
+class Secrets(Protocol):
+    """The Secrets of the cluster. Metadata only; no Secret data crosses the wire."""
+
+    def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
+        """One page of the list, consistent with etcd; ``namespace`` empty means all."""
+
+    def connect(self) -> Connection:
+        """A fresh connection, which a load balancer may send to any replica."""
+
+    def create_canary(self) -> SecretRef:
+        """Create the tool's own Secret anew (an older one is deleted first)."""
+
+    def find_canary(self) -> SecretRef | None: ...
+
+    def delete_canary(self) -> None: ...
+
+
+class JournalStore(Protocol):
+    """Where the journal lives."""
+
+    def load(self) -> Journal | None:
+        """The stored journal; None when there is none. Raises ``Refused`` (JOURNAL_FOREIGN) when it is no journal."""
+
+    def save(self, journal: Journal) -> None: ...
+
+
+class Lease(Protocol):
+    """One runner at a time."""
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the Lease for the length of a ``with``. Raises ``Refused`` (LEASE_HELD) when another run has it."""
+
+    def renew(self) -> None:
+        """Cheap to call often. Raises ``Lost`` when another runner has taken over."""
+
+    def holder(self) -> str | None:
+        """Who holds it now, in words; None when nobody does."""
+
+
+class Nodes(Protocol):
+    """The nodes as the cluster shows them."""
+
+    def kubelets(self) -> dict[str, KubernetesVersion]:
+        """Node name to the version its kubelet reports."""
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> datetime:
+        """UTC."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Observer(Protocol):
+    """Who is told what happens; prints, or not."""
+
+    def say(self, text: str) -> None:
+        """Something changed: one line."""
+
+    def heartbeat(self, text: str) -> None:
+        """Still at it; called often, shown rarely."""

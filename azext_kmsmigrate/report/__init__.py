@@ -1,0 +1,1 @@
+"""What people read: progress and plans as text, on stderr. Decides nothing."""

@@ -1,0 +1,282 @@
+"""What the commands print: frozen dataclasses, serialised only by az itself (camelCase, sorted)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from azext_kmsmigrate.errors import KmsMigrateError
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
+from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.rewrite.evidence import Evidence
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ClusterDocument:
+    """The cluster as it was observed."""
+
+    id: str
+    name: str
+    resource_group: str
+    kubernetes_version: str
+    kms: str
+    provisioning_state: str
+
+    @classmethod
+    def of(cls, cluster: ClusterFacts) -> ClusterDocument:
+        return cls(
+            id=cluster.name.resource_id,
+            name=cluster.name.name,
+            resource_group=cluster.name.group,
+            kubernetes_version=str(cluster.version),
+            kms=cluster.kms_state.value,
+            provisioning_state=cluster.state,
+        )
+
+
+@dataclass(frozen=True)
+class ProblemDocument:
+    """A catalogue entry with its values: what happened, why it matters, what to type."""
+
+    code: str
+    what: str
+    why: str
+    fix: str
+
+    @classmethod
+    def of(cls, error: KmsMigrateError) -> ProblemDocument:
+        return cls(error.entry.code, error.what, error.why, error.fix)
+
+
+@dataclass(frozen=True)
+class PlannedStepDocument:
+    id: str
+    title: str
+    status: str
+    reason: str
+    reversible: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class GoalDocument:
+    """Where the migration ends: a version, and the key KMS v2 is turned on with."""
+
+    kubernetes_version: str
+    key_id: str
+    key_vault_network_access: str
+    key_vault_resource_id: str
+
+
+@dataclass(frozen=True)
+class PlanDocument:
+    """``az aks kms-migrate plan``. ``blocked`` is null when ``start`` would run these steps."""
+
+    cluster: ClusterDocument
+    goal: GoalDocument | None
+    state: str
+    summary: str
+    pending: bool
+    steps: tuple[PlannedStepDocument, ...]
+    blocked: ProblemDocument | None
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, cluster: ClusterFacts, plan: Plan) -> PlanDocument:
+        return cls(
+            cluster=ClusterDocument.of(cluster),
+            goal=_goal(plan.target_kms, str(plan.target)) if plan.pending and plan.target_kms else None,
+            state=plan.state.value,
+            summary=plan.summary,
+            pending=plan.pending,
+            steps=tuple(
+                PlannedStepDocument(s.id.value, s.title, StepStatus.PENDING.value, s.reason, s.reversible, s.detail)
+                for s in plan.steps
+            ),
+            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+        )
+
+
+@dataclass(frozen=True)
+class StepDocument:
+    """One step as it was done. ``secrets`` is null for steps that touch none."""
+
+    id: str
+    status: str
+    started_at: str
+    duration_seconds: float
+    detail: str
+    secrets: CountsDocument | None
+
+
+@dataclass(frozen=True)
+class CountsDocument:
+    """``total = rewritten + current + gone + failed``."""
+
+    total: int
+    rewritten: int
+    current: int
+    gone: int
+    failed: int
+
+    @classmethod
+    def of(cls, counts: SecretCounts) -> CountsDocument:
+        return cls(counts.total, counts.rewritten, counts.current, counts.gone, counts.failed)
+
+
+@dataclass(frozen=True)
+class FailedDocument:
+    """A Secret that is not proven, why, and what the server named: a webhook, a policy, a field."""
+
+    namespace: str
+    name: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class EvidenceDocument:
+    """The record of one proof; see ``rewrite.evidence``."""
+
+    stored_as: str
+    grade: str
+    api_servers: int
+    canary_moves: int
+    barrier: int
+    passes: tuple[CountsDocument, ...]
+    changed_meanwhile: int
+    kubernetes_version: str
+    namespaces: tuple[str, ...]
+    started_at: str
+    finished_at: str
+    missing: tuple[str, ...]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> EvidenceDocument:
+        return cls(
+            stored_as=evidence.stored_as.value,
+            grade=evidence.grade.value,
+            api_servers=evidence.replicas,
+            canary_moves=evidence.canary_moves,
+            barrier=evidence.barrier,
+            passes=tuple(CountsDocument.of(c) for c in evidence.passes),
+            changed_meanwhile=evidence.changed_meanwhile,
+            kubernetes_version=evidence.kubernetes_version,
+            namespaces=evidence.scope,
+            started_at=evidence.started_at,
+            finished_at=evidence.finished_at,
+            missing=evidence.missing,
+        )
+
+
+def failed_documents(evidence: Evidence | None) -> tuple[FailedDocument, ...]:
+    if evidence is None:
+        return ()
+    return tuple(FailedDocument(f.namespace, f.name, f.kind.value, f.detail) for f in evidence.failed)
+
+
+class RunState(str, enum.Enum):
+    """How a run ended."""
+
+    COMPLETED = "Completed"
+    STOPPED = "Stopped"
+    FAILED = "Failed"
+    NOTHING_TO_DO = "NothingToDo"
+
+
+@dataclass(frozen=True)
+class ExposureDocument:
+    """From turning KMS off to the last Secret proven under KMS v2; null where it did not happen."""
+
+    start: str | None
+    end: str | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """``start`` and the steps by themselves."""
+
+    cluster: ClusterDocument
+    state: RunState
+    summary: str
+    steps: tuple[StepDocument, ...] = ()
+    evidence: EvidenceDocument | None = None
+    failed: tuple[FailedDocument, ...] = ()
+    exposure: ExposureDocument | None = None
+    problem: ProblemDocument | None = None
+    keep_keys: tuple[str, ...] = ()
+    next_command: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Verification:
+    """``verify``: whether every Secret is proven to be stored in the form that the cluster's KMS state calls for."""
+
+    cluster: ClusterDocument
+    verified: bool
+    stored_as: str
+    evidence: EvidenceDocument
+    unverified: tuple[FailedDocument, ...]
+    next_command: str | None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class JournalDocument:
+    """What the journal kept with the cluster says."""
+
+    started_at: str
+    completed_at: str | None
+    steps: tuple[StepDocument, ...]
+    exposure: ExposureDocument
+    last_problem: str | None
+    original_key_id: str | None
+
+    @classmethod
+    def of(cls, journal: Journal) -> JournalDocument:
+        return cls(
+            started_at=journal.started_at,
+            completed_at=journal.completed_at or None,
+            steps=tuple(
+                StepDocument(
+                    r.id.value,
+                    r.status.value,
+                    r.started_at,
+                    0.0,
+                    r.detail,
+                    CountsDocument.of(r.secrets) if r.secrets else None,
+                )
+                for r in journal.steps
+            ),
+            exposure=exposure_of(journal),
+            last_problem=journal.last_problem or None,
+            original_key_id=journal.original_kms.key_id if journal.original_kms else None,
+        )
+
+
+@dataclass(frozen=True)
+class Status:
+    """``show``: where the migration stands, from observation; what is next."""
+
+    cluster: ClusterDocument
+    summary: str
+    remaining: tuple[str, ...]
+    blocked: ProblemDocument | None
+    journal: JournalDocument | None
+    runner: str | None
+    next_command: str | None
+    schema_version: int = SCHEMA_VERSION
+
+
+def exposure_of(journal: Journal) -> ExposureDocument:
+    return ExposureDocument(journal.exposed_from or None, journal.exposed_to or None)
+
+
+def _goal(kms: KmsProfile, version: str) -> GoalDocument:
+    return GoalDocument(version, kms.key_id, kms.network_access.value, kms.vault_id)

@@ -1,0 +1,258 @@
+"""Runs one pass over the Secrets: the only threads of the tool.
+
+The caller's thread lists pages and hands Secrets out; workers, each on its own connection, patch them. How many are
+at work at once is decided by ``pacing``. Memory does not grow with the number of Secrets: the queue is bounded by a
+page, and only failures are kept.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.secret import (
+    Answer,
+    FailedSecret,
+    Failure,
+    FailureClass,
+    Page,
+    SecretRef,
+)
+from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
+from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, Unlisted, is_due, walk
+from azext_kmsmigrate.rewrite.pacing import Pacing
+from azext_kmsmigrate.rewrite.verdict import MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
+
+_SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
+_SYSTEMIC_CLASSES = frozenset(FailureClass) - {FailureClass.ADMISSION_DENIED, FailureClass.INVALID}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass is to do.
+
+    ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
+    first that moves without somebody else having changed it.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    barrier: int = 0
+    proof: bool = False
+
+
+@dataclass
+class PassResult:
+    """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch."""
+
+    rewritten: int = 0
+    current: int = 0
+    gone: int = 0
+    changed: int = 0
+    expected: int = 0
+    failed: list[FailedSecret] = field(default_factory=list)
+    tripped: list[str] = field(default_factory=list)
+    systemic: Failure | None = None
+
+    @property
+    def counts(self) -> SecretCounts:
+        return SecretCounts(self.rewritten, self.current + self.changed, self.gone, len(self.failed))
+
+
+class Engine:
+    """Runs passes. Safe to use for several, one after the other."""
+
+    def __init__(self, secrets: Secrets, clock: Clock, ceiling: int, chance: random.Random | None = None) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._ceiling = ceiling
+        self._chance = chance or random.Random()
+
+    def run(self, wanted: Pass, tick: Tick) -> PassResult:
+        """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
+        crew = _Crew(self._secrets, self._clock, Pacing(self._ceiling), self._chance, wanted)
+        try:
+            for page in walk(self._read_page, wanted.namespaces):
+                if isinstance(page, Unlisted):
+                    crew.unlisted(page)
+                    continue
+                crew.expect(page)
+                for secret in page.items:
+                    if wanted.proof or is_due(secret, wanted.barrier):
+                        while not crew.offer(secret):
+                            tick(crew.progress())
+                    else:
+                        crew.skip()
+                tick(crew.progress())
+                if crew.stopping:
+                    break
+            while not crew.finished():
+                tick(crew.progress())
+        finally:
+            crew.dismiss()
+        return crew.result
+
+    def _read_page(self, namespace: str, token: str) -> Page | Failure:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            page = self._secrets.page(namespace=namespace, limit=PAGE_SIZE, token=token)
+            pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
+            if pause is None:
+                return page
+            self._clock.sleep(pause)
+        return page
+
+
+class _Crew:
+    """The workers of one pass and what they share, under one lock."""
+
+    def __init__(self, secrets: Secrets, clock: Clock, pacing: Pacing, chance: random.Random, wanted: Pass) -> None:
+        self.result = PassResult()
+        self.stopping = False
+        self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
+        self._proof = wanted.proof
+        self._queue: deque[SecretRef] = deque()
+        self._busy = 0
+        self._closed = False
+        self._streak: tuple[FailureClass | None, int] = (None, 0)
+        self._broken: BaseException | None = None
+        self._change = threading.Condition()
+        self._threads: list[threading.Thread] = []
+
+    # called by the lister
+
+    def offer(self, secret: SecretRef) -> bool:
+        """Queue a Secret; False after a second without room."""
+        with self._change:
+            self._raise_if_broken()
+            if self.stopping:
+                return True
+            if len(self._queue) >= PAGE_SIZE:
+                self._change.wait(timeout=1.0)
+                if len(self._queue) >= PAGE_SIZE:
+                    return False
+            self._queue.append(secret)
+            self._change.notify_all()
+        self._hire()
+        return True
+
+    def skip(self) -> None:
+        with self._change:
+            self.result.current += 1
+
+    def expect(self, page: Page) -> None:
+        """Learn from a page how many there are in all, for the progress line."""
+        with self._change:
+            if not self.result.expected:
+                self.result.expected = len(page.items) + (page.remaining or 0)
+
+    def unlisted(self, part: Unlisted) -> None:
+        """A part of the list that could not be read counts as a failure, under the name the server gave."""
+        namespace, _, name = part.failure.secret.partition("/")
+        with self._change:
+            self.result.failed.append(
+                FailedSecret(namespace or part.namespace or "*", name or "*", part.failure.kind, part.failure.detail)
+            )
+
+    def finished(self) -> bool:
+        """Whether everything queued is done; waits up to a second for it."""
+        with self._change:
+            self._raise_if_broken()
+            if self._done():
+                return True
+            self._change.wait(timeout=1.0)
+            self._raise_if_broken()
+            return self._done()
+
+    def dismiss(self) -> None:
+        """No more work: requests in flight end, and so do the threads."""
+        with self._change:
+            self._closed = True
+            self._queue.clear()
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def progress(self) -> str:
+        r = self.result
+        done = r.counts.total
+        return f"{done:,} of {max(r.expected, done):,} Secrets, {r.rewritten:,} rewritten, {len(r.failed):,} failed"
+
+    def _done(self) -> bool:
+        return self._busy == 0 and (not self._queue or self.stopping)
+
+    def _raise_if_broken(self) -> None:
+        if self._broken:
+            raise self._broken
+
+    def _hire(self) -> None:
+        if len(self._threads) < self._pacing.limit:
+            thread = threading.Thread(target=self._work, name=f"rewrite-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    # called by the workers
+
+    def _work(self) -> None:
+        try:
+            with closing(self._secrets.connect()) as connection:
+                while (secret := self._take()) is not None:
+                    self._record(secret, self._patch(connection, secret))
+        except BaseException as error:  # handed to the caller's thread
+            with self._change:
+                self._broken = self._broken or error
+                self._change.notify_all()
+
+    def _take(self) -> SecretRef | None:
+        with self._change:
+            while not self._closed:
+                if self._queue and not self.stopping and self._busy < self._pacing.limit:
+                    self._busy += 1
+                    secret = self._queue.popleft()
+                    self._change.notify_all()
+                    return secret
+                self._change.wait(timeout=1.0)
+            return None
+
+    def _patch(self, connection: Connection, secret: SecretRef) -> Answer:
+        attempt = 1
+        while True:
+            began = self._clock.monotonic()
+            answer = connection.patch(secret.namespace, secret.name)
+            pushed_back = isinstance(answer, Failure) and answer.kind.retriable
+            with self._change:
+                self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
+                closed = self._closed
+            pause = pause_before_retry(answer, attempt, self._chance)
+            if pause is None or closed:
+                return answer
+            self._clock.sleep(pause)
+            attempt += 1
+
+    def _record(self, secret: SecretRef, answer: Answer) -> None:
+        what = verdict(secret, answer)
+        with self._change:
+            self._busy -= 1
+            r = self.result
+            r.rewritten += what is Verdict.REWRITTEN
+            r.current += what is Verdict.CURRENT
+            r.changed += what is Verdict.CHANGED
+            r.gone += what is Verdict.GONE
+            if isinstance(answer, Failure):
+                r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
+                self._count_streak(answer)
+            else:
+                self._streak = (None, 0)
+            if self._proof and what is Verdict.REWRITTEN:
+                r.tripped.append(str(secret))
+                self.stopping = True
+            self._change.notify_all()
+
+    def _count_streak(self, failure: Failure) -> None:
+        kind, length = self._streak
+        self._streak = (failure.kind, length + 1 if kind is failure.kind else 1)
+        if failure.kind in _SYSTEMIC_CLASSES and self._streak[1] >= _SYSTEMIC:
+            self.result.systemic = failure
+            self.stopping = True

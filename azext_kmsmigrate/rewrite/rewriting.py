@@ -1,0 +1,263 @@
+"""Rewrites all Secrets in the form the control plane now writes, and proves it.
+
+    settle  ->  barrier  ->  rewrite what is at or below it  ->  proof pass over all  ->  the same world still?
+
+The proof is a pass that must find everything current. It stops at the first Secret that moves without somebody else
+having changed it; then a replica wrote the old form after the barrier, and everything is done again, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
+from azext_kmsmigrate.migration.journal import CanaryRecord
+from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.ports import Clock, Connection, Observer, Secrets, Tick
+from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
+from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
+from azext_kmsmigrate.rewrite.settling import (
+    SAMPLES,
+    DirectSigns,
+    Settling,
+    Sighting,
+    collect,
+    sighting,
+)
+
+_ROUNDS = 3
+_DIRECT_LOOKS = 6  # readings of /metrics, which are large
+_SILENCE = 0.5  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How patient and how fast a run is. ``grace`` and ``patience`` in seconds; ``parallel`` requests at once."""
+
+    grace: float = 60.0
+    patience: float = 1200.0
+    parallel: int = 24
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now."""
+
+    grade: Grade
+    replicas: int
+    moves: int
+    canary: SecretRef
+
+
+def stored_form(state: KmsState) -> StoredAs:
+    """The form in which Secrets have to lie, given what Azure says of KMS."""
+    return {KmsState.OFF: StoredAs.PLAIN, KmsState.V1: StoredAs.KMS_V1}.get(state, StoredAs.KMS_V2)
+
+
+class Rewriting:
+    """One cluster's Secrets. ``observe`` reads the cluster from ARM, to see that it is the same at both ends."""
+
+    def __init__(
+        self,
+        secrets: Secrets,
+        clock: Clock,
+        observer: Observer,
+        observe: Callable[[], ClusterFacts],
+        limits: Limits,
+    ) -> None:
+        self._secrets, self._clock, self._observer, self._observe = secrets, clock, observer, observe
+        self._limits = limits
+        self._engine = Engine(secrets, clock, limits.parallel)
+
+    def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
+        """Wait until no API server disagrees about the form it writes.
+
+        :param before: the canary as it was written before the change, when there was one
+        :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
+        """
+        canary = self._secrets.find_canary()
+        inherited = before is not None and canary is not None and canary.uid == before.uid
+        if canary is None or not inherited:
+            canary = self._secrets.create_canary()
+        assert canary is not None
+        moved = inherited and before is not None and str(canary.resource_version) != before.resource_version
+        state = Settling(self._limits.grace, changed=moved)
+        deadline = self._clock.monotonic() + self._limits.patience
+        while True:
+            canary, state = self._sample(canary, state)
+            now = self._clock.monotonic()
+            signs = state.describe()
+            if state.still(now):
+                direct = self._look_directly(canary)
+                if wrong := direct.disagreeing(wanted):
+                    signs = f"an API server still writes {' and '.join(wrong)}"
+                    state = Settling(self._limits.grace, changed=state.changed)
+                elif direct.replicas:
+                    return self._settled(Grade.DIRECT, direct, state)
+                elif state.changed:
+                    return self._settled(Grade.BEHAVIOURAL, direct, state)
+                elif not inherited:
+                    return self._settled(Grade.NONE, direct, state)
+            if now > deadline:
+                raise ClusterError(errors.NOT_SETTLED, seconds=round(self._limits.patience), signs=signs)
+            tick(f"waiting until every API server writes {wanted.value}: {signs}")
+            self._clock.sleep(min(_SILENCE, self._limits.grace / SAMPLES))
+
+    def rewrite_and_prove(
+        self,
+        wanted: StoredAs,
+        settled: Settled,
+        seen: ClusterFacts,
+        tick: Tick,
+        namespaces: tuple[str, ...] = (),
+    ) -> Evidence:
+        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` first."""
+        started = self._now()
+        for attempt in range(1, _ROUNDS + 1):
+            barrier = self._barrier()
+            rewriting = self._pass(Pass(namespaces, barrier), "Rewriting", tick)
+            evidence = self._evidence(wanted, settled, seen, barrier, rewriting, started, namespaces)
+            if rewriting.systemic:
+                return evidence
+            self._observer.say(f"Rewritten: {_text(rewriting.counts)}. Now the proof: a second pass over all of them.")
+            evidence = self._prove(evidence, settled, seen, tick, namespaces)
+            if not evidence.tripped or attempt == _ROUNDS:
+                return evidence
+            self._observer.say(
+                f"The proof met a Secret in another form ({evidence.tripped[0]}): an API server wrote the old form "
+                "late. Settling and rewriting again."
+            )
+            settled = self.settle(wanted, None, tick)
+        return evidence
+
+    def prove(
+        self,
+        wanted: StoredAs,
+        settled: Settled,
+        seen: ClusterFacts,
+        tick: Tick,
+        namespaces: tuple[str, ...] = (),
+    ) -> Evidence:
+        """Only look: stops at the first Secret in another form, so at most a few are rewritten by looking."""
+        nothing = PassResult()
+        evidence = self._evidence(wanted, settled, seen, self._barrier(), nothing, self._now(), namespaces)
+        return self._prove(replace(evidence, passes=()), settled, seen, tick, namespaces)
+
+    def rewrite_unsettled(self, tick: Tick) -> SecretCounts:
+        """Rewrite whatever can be, after turning KMS off has failed; proves nothing.
+
+        "If the previous command to update KMS fails, still run the following command to avoid unexpected state for
+        KMS plugin": https://learn.microsoft.com/azure/aks/use-kms-v2
+        """
+        return self._pass(Pass(barrier=self._barrier()), "Rewriting", tick).counts
+
+    def _prove(
+        self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick, namespaces: tuple[str, ...]
+    ) -> Evidence:
+        proof = self._pass(Pass(namespaces, proof=True), "Proving", tick)
+        _, end = self._sample_many(settled)
+        again = self._observe()
+        same = (
+            (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
+            and end.moves == 0
+            and end.last is Sighting.SAME
+        )
+        return replace(
+            evidence,
+            passes=(*evidence.passes, proof.counts),
+            changed_meanwhile=proof.changed,
+            finished_at=self._now(),
+            same_world=same,
+            tripped=tuple(proof.tripped),
+            failed=tuple(proof.failed),
+        )
+
+    def _evidence(
+        self,
+        wanted: StoredAs,
+        settled: Settled,
+        seen: ClusterFacts,
+        barrier: int,
+        first: PassResult,
+        started: str,
+        namespaces: tuple[str, ...],
+    ) -> Evidence:
+        return Evidence(
+            stored_as=wanted,
+            grade=settled.grade,
+            replicas=settled.replicas,
+            canary_moves=settled.moves,
+            barrier=barrier,
+            passes=(first.counts,),
+            changed_meanwhile=0,
+            kubernetes_version=str(seen.version),
+            started_at=started,
+            finished_at=self._now(),
+            scope=namespaces,
+            failed=tuple(first.failed),
+        )
+
+    def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
+        return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
+
+    def _barrier(self) -> int:
+        page = self._secrets.page(limit=1)
+        if isinstance(page, Failure):
+            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
+        return page.resource_version
+
+    def _settled(self, grade: Grade, direct: DirectSigns, state: Settling) -> Settled:
+        # Looking directly has changed the canary: read where it lies now.
+        canary = self._secrets.find_canary() or self._secrets.create_canary()
+        return Settled(grade, direct.replicas, state.moves, canary)
+
+    def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
+        with closing(self._secrets.connect()) as connection:
+            answer = connection.patch(canary.namespace, canary.name)
+        if isinstance(answer, Patched):
+            moved = replace(canary, resource_version=answer.resource_version)
+            return moved, state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
+        if sighting(0, answer) is Sighting.UNREADABLE and self._secrets.find_canary() is None:
+            canary = self._secrets.create_canary()  # somebody deleted it
+        return canary, state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
+
+    def _sample_many(self, settled: Settled) -> tuple[SecretRef, Settling]:
+        canary, state = settled.canary, Settling(grace=0.0)
+        for _ in range(SAMPLES):
+            canary, state = self._sample(canary, state)
+        return canary, state
+
+    def _look_directly(self, canary: SecretRef) -> DirectSigns:
+        samples: list[tuple[Counters | None, Answer, Counters | None]] = []
+        for look in range(_DIRECT_LOOKS):
+            with closing(self._secrets.connect()) as connection:
+                sample = _reading(connection, canary, f"{self._now()}-{look}")
+            if sample is None:
+                break
+            samples.append(sample)
+        return collect(samples)
+
+    def _now(self) -> str:
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _reading(
+    connection: Connection, canary: SecretRef, value: str
+) -> tuple[Counters | None, Answer, Counters | None] | None:
+    before = connection.counters()
+    if before is None:
+        return None
+    answer = connection.touch(canary.namespace, canary.name, value)
+    return before, answer, connection.counters()
+
+
+def _text(counts: SecretCounts) -> str:
+    return (
+        f"{counts.total:,} Secrets, {counts.rewritten:,} rewritten, {counts.current:,} already current, "
+        f"{counts.gone:,} gone, {counts.failed:,} failed"
+    )

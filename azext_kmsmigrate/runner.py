@@ -1,0 +1,317 @@
+"""The loop: observe, decide, do one step, record, prove; again from the start. Talks to ports only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.deeds import Deeds, World
+from azext_kmsmigrate.errors import Conflict, KmsMigrateError, Lost, Refused
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
+from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
+from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.results import (
+    ClusterDocument,
+    CountsDocument,
+    EvidenceDocument,
+    JournalDocument,
+    PlanDocument,
+    ProblemDocument,
+    RunResult,
+    RunState,
+    Status,
+    StepDocument,
+    Verification,
+    exposure_of,
+    failed_documents,
+)
+from azext_kmsmigrate.rewrite.evidence import Evidence
+from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
+
+_CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
+
+Confirm = Callable[[ClusterFacts, Plan], None]
+"""Shows the plan and asks; raises when the user declines."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command wants of a run. ``only``: one documented step (and the proof it stands on)."""
+
+    goal: Goal = Goal()  # noqa: RUF009 a frozen value
+    only: StepId | None = None
+    stop_after: StepId | None = None
+
+
+class Runner:
+    """One cluster, one command."""
+
+    def __init__(self, world: World, limits: Limits) -> None:
+        self._world = world
+        self._rewriting = Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, limits)
+
+    # read-only
+
+    def plan(self, goal: Goal) -> PlanDocument:
+        """What ``start`` would do now."""
+        situation = self._observe()
+        return PlanDocument.of(situation.cluster, decide(situation, goal))
+
+    def show(self) -> Status:
+        """Where the migration stands."""
+        situation = self._observe()
+        plan = decide(situation, Goal())
+        name = situation.cluster.name.option_text
+        return Status(
+            cluster=ClusterDocument.of(situation.cluster),
+            summary=plan.summary,
+            remaining=tuple(s.id.value for s in plan.steps),
+            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            journal=JournalDocument.of(situation.journal) if situation.journal else None,
+            runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
+            next_command=f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+        )
+
+    def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
+        """Prove in what form the Secrets are; changes nothing but a Secret of the tool's own."""
+        situation = self._observe()
+        cluster = situation.cluster
+        self._refuse_without_legacy_kms(situation)
+        wanted = stored_form(cluster.kms_state)
+        canary = situation.journal.canary if situation.journal else None
+        tick = self._world.observer.heartbeat
+        settled = self._rewriting.settle(wanted, canary, tick)
+        evidence = self._rewriting.prove(wanted, settled, cluster, tick, namespaces)
+        if canary is None:
+            self._world.secrets.delete_canary()
+        command = "start" if decide(situation, Goal()).pending else "rewrite-secrets"
+        return Verification(
+            cluster=ClusterDocument.of(cluster),
+            verified=evidence.verified,
+            stored_as=wanted.value,
+            evidence=EvidenceDocument.of(evidence),
+            unverified=failed_documents(evidence),
+            next_command=None if evidence.verified else f"az aks kms-migrate {command} {cluster.name.option_text}",
+        )
+
+    # changing
+
+    def run(self, request: Request, confirm: Confirm) -> RunResult:
+        """Do what is left, to the end or to where it has to stop.
+
+        Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
+        """
+        situation = self._observe()
+        plan = self._planned(situation, request)
+        if plan.blocked:
+            raise plan.blocked
+        if not plan.pending:
+            return RunResult(
+                ClusterDocument.of(situation.cluster),
+                RunState.NOTHING_TO_DO,
+                plan.summary,
+                next_command=f"az aks kms-migrate verify {situation.cluster.name.option_text}",
+            )
+        confirm(situation.cluster, plan)
+        with self._world.lease.held():
+            # Another run may have come between the plan and the Lease.
+            return _Run(self._world, self._rewriting, request, self._observe()).to_the_end()
+
+    def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
+        """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
+        situation = self._observe()
+        self._refuse_without_legacy_kms(situation)
+        cluster = situation.cluster
+        confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
+        wanted = stored_form(cluster.kms_state)
+        canary = situation.journal.canary if situation.journal else None
+        with self._world.lease.held():
+            began = self._world.clock.monotonic()
+            started = self._world.now()
+            settled = self._rewriting.settle(wanted, canary, self._world.tick)
+            evidence = self._rewriting.rewrite_and_prove(wanted, settled, cluster, self._world.tick, namespaces)
+            if canary is None:
+                self._world.secrets.delete_canary()
+        step = StepDocument(
+            "rewrite-secrets",
+            (StepStatus.DONE if evidence.verified else StepStatus.FAILED).value,
+            started,
+            round(self._world.clock.monotonic() - began, 1),
+            wanted.value,
+            CountsDocument.of(evidence.passes[0]),
+        )
+        name = cluster.name.option_text
+        pending = decide(situation, Goal()).pending
+        return RunResult(
+            ClusterDocument.of(cluster),
+            RunState.COMPLETED if evidence.verified else RunState.FAILED,
+            f"Every Secret is proven to be stored as {wanted.value}."
+            if evidence.verified
+            else f"Not proven: {'; '.join(evidence.missing)}.",
+            (step,),
+            EvidenceDocument.of(evidence),
+            failed_documents(evidence),
+            next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
+        )
+
+    def _planned(self, situation: Situation, request: Request) -> Plan:
+        plan = decide(situation, request.goal)
+        return only(plan, request.only, situation.cluster) if request.only else plan
+
+    def _observe(self) -> Situation:
+        return observe(self._world)
+
+    @staticmethod
+    def _refuse_without_legacy_kms(situation: Situation) -> None:
+        cluster = situation.cluster
+        if cluster.kms_state is KmsState.PLATFORM:
+            raise Refused(errors.KMS_PLATFORM, name=cluster.name.name, group=cluster.name.group)
+        blocked = decide(situation, Goal()).blocked
+        if blocked and (cluster.power != "Running" or cluster.busy or cluster.state == "Deleting"):
+            raise blocked
+
+
+def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
+    """The situation now. A cluster that has no API server at work is described by ARM alone."""
+    cluster = world.cluster.observe()
+    if cluster.power != "Running" or cluster.state == "Deleting" or cluster.kms_state is KmsState.PLATFORM:
+        return Situation(cluster, Offers(), None, done)
+    return Situation(cluster, world.cluster.offers(), world.journal.load(), done)
+
+
+class _Run:
+    """The loop of one run, while it holds the Lease."""
+
+    def __init__(self, world: World, rewriting: Rewriting, request: Request, first: Situation) -> None:
+        self._world, self._request = world, request
+        self._command = _command(request, first.cluster)
+        journal = first.journal if first.journal and first.journal.unfinished else None
+        self._deeds = Deeds(
+            world,
+            rewriting,
+            journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now()),
+            self._command,
+        )
+        self._situation = first
+        self._proven: set[StepId] = set()
+        self._ended: dict[StepId, StepDocument] = {}
+        self._proofs: list[Evidence] = []
+        self._reconciled = False
+        self._conflicts = 0
+
+    def to_the_end(self) -> RunResult:
+        """Step by step, each from a new observation."""
+        try:
+            while (step := self._next()) is not None:
+                self._do(step)
+                if self._stop_here(step):
+                    return self._result(RunState.STOPPED, f"Stopped after '{step.value}', as asked.", self._command)
+                self._situation = self._look()
+        except Lost:
+            raise
+        except KmsMigrateError as error:
+            if not self._ended and isinstance(error, Refused):
+                raise
+            return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
+        if self._request.only:
+            return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
+        self._deeds.complete()
+        return self._result(
+            RunState.COMPLETED,
+            "KMS v2 is on, and every Secret is proven to be stored under it.",
+            f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
+        )
+
+    def _next(self) -> StepId | None:
+        """The next step, when the world still fits; waits and reconciles first where that is called for."""
+        while True:
+            plan = self._plan()
+            if plan.blocked:
+                raise plan.blocked
+            if plan.preparation is Preparation.WAIT:
+                self._world.observer.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
+                self._world.cluster.wait(self._world.tick)
+            elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
+                self._reconciled = True
+                self._deeds.reconcile(self._situation.cluster)
+            else:
+                break
+            self._situation = self._look()
+        step = plan.steps[0].id if plan.steps else None
+        if step in self._ended and step is not StepId.UPGRADE:
+            raise Refused(
+                errors.DRIFT,
+                name=self._situation.cluster.name.name,
+                group=self._situation.cluster.name.group,
+                change=f"KMS is {self._situation.cluster.kms_state.value} again, Kubernetes "
+                f"{self._situation.cluster.version}; '{step.value}' would have to be done a second time",
+                next=self._command,
+            )
+        return step
+
+    def _do(self, step: StepId) -> None:
+        began, started = self._world.clock.monotonic(), self._world.now()
+        try:
+            self._deeds.do(step, self._situation.cluster, self._plan())
+        except Conflict:
+            self._conflicts += 1
+            if self._conflicts > _CONFLICTS:
+                raise
+            self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            return
+        except KmsMigrateError:
+            self._note(step, StepStatus.FAILED, began, started)
+            raise
+        self._note(step, StepStatus.DONE, began, started)
+        if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
+            self._proven.add(step)
+
+    def _note(self, step: StepId, status: StepStatus, began: float, started: str) -> None:
+        record = self._deeds.journal.record_of(step)
+        secrets = CountsDocument.of(record.secrets) if record and record.secrets else None
+        seconds = round(self._world.clock.monotonic() - began, 1)
+        detail = record.detail if record else ""
+        self._ended[step] = StepDocument(step.value, status.value, started, seconds, detail, secrets)
+
+    def _plan(self) -> Plan:
+        plan = decide(self._situation, self._request.goal)
+        if not self._request.only:
+            return plan
+        if self._request.only in self._ended and self._request.only not in [s.id for s in plan.steps]:
+            return replace(plan, steps=())
+        return only(plan, self._request.only, self._situation.cluster)
+
+    def _look(self) -> Situation:
+        return observe(self._world, frozenset(self._proven))
+
+    def _stop_here(self, step: StepId) -> bool:
+        if step is not self._request.stop_after or step not in self._ended:
+            return False
+        left = decide(self._look(), self._request.goal).steps
+        return bool(left) and left[0].id is not step
+
+    def _next_start(self) -> str:
+        return f"az aks kms-migrate start {self._situation.cluster.name.option_text}"
+
+    def _result(self, state: RunState, summary: str, next_command: str) -> RunResult:
+        journal, evidence = self._deeds.journal, self._deeds.evidence
+        cluster = self._situation.cluster
+        old = journal.original_kms.key_id if journal.original_kms else ""
+        return RunResult(
+            cluster=ClusterDocument.of(cluster),
+            state=state,
+            summary=summary,
+            steps=tuple(self._ended.values()),
+            evidence=EvidenceDocument.of(evidence) if evidence else None,
+            failed=failed_documents(evidence) if state is RunState.FAILED else (),
+            exposure=exposure_of(journal) if journal.exposed_from else None,
+            keep_keys=tuple(k for k in (old, cluster.kms.key_id) if k)[: 1 if old == cluster.kms.key_id else 2],
+            next_command=next_command,
+        )
+
+
+def _command(request: Request, cluster: ClusterFacts) -> str:
+    command = COMMAND_OF[request.only] if request.only else "az aks kms-migrate start"
+    return f"{command} {cluster.name.option_text}"

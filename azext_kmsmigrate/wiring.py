@@ -1,0 +1,208 @@
+"""Knows both sides: builds the adapters from az's ``cmd``, and turns what they raise into az's own errors."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
+from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
+from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.rewrite.rewriting import Limits
+from azext_kmsmigrate.runner import Confirm, Runner
+
+_R = TypeVar("_R")
+
+
+def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
+    """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
+    from azure.cli.core.profiles import ResourceType
+
+    from azext_kmsmigrate.arm.cluster import ArmCluster
+    from azext_kmsmigrate.clock import SystemClock
+    from azext_kmsmigrate.deeds import World
+    from azext_kmsmigrate.kube.api import Api
+    from azext_kmsmigrate.kube.journal_store import KubeJournalStore
+    from azext_kmsmigrate.kube.lease import KubeLease
+    from azext_kmsmigrate.kube.nodes import KubeNodes
+    from azext_kmsmigrate.kube.secrets import KubeSecrets
+
+    subscription = get_subscription_id(cmd.cli_ctx)
+    client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
+    cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
+    clock = SystemClock()
+    api = Api(_Door(cmd.cli_ctx, client, cluster).open, clock)
+    world = World(
+        cluster=ArmCluster(client, cluster, clock),
+        secrets=KubeSecrets(api),
+        journal=KubeJournalStore(api, cluster.resource_id),
+        lease=KubeLease(api, clock, _me(), name),
+        nodes=KubeNodes(api),
+        clock=clock,
+        observer=observer(cmd.cli_ctx),
+    )
+    return Runner(world, limits)
+
+
+class _Door:
+    """Opens channels to the API server; the credential is fetched when the first one is."""
+
+    def __init__(self, cli_ctx: Any, client: Any, name: ClusterName) -> None:
+        self._cli_ctx, self._client, self._name = cli_ctx, client, name
+
+    def open(self) -> Any:
+        from azext_kmsmigrate.kube.api import Channel
+
+        return Channel(*self._parts)
+
+    @functools.cached_property
+    def _parts(self) -> tuple[Any, Any, Callable[[], dict[str, str]]]:
+        from azext_kmsmigrate.arm.credentials import user_kubeconfig
+        from azext_kmsmigrate.kube.access import BearerToken, parse, tls_context
+
+        kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
+        sign: Callable[[], dict[str, str]] = dict
+        if kubeconfig.server_app:
+            sign = BearerToken(kubeconfig.server_app, self._fetch_token, time.time).header
+        return kubeconfig, tls_context(kubeconfig), sign
+
+    def _fetch_token(self, server_app: str) -> tuple[str, float]:
+        from azure.cli.core._profile import Profile
+
+        from azext_kmsmigrate.arm.faults import translated
+
+        with translated("the cluster's API server", self._name):
+            # A new Profile each time: it reads what the CLI has stored since (a renewed federated token).
+            (_, token, entry), _, _ = Profile(cli_ctx=self._cli_ctx).get_raw_token(
+                resource=server_app, subscription=self._name.subscription
+            )
+        return token, float(entry["expires_on"])
+
+
+def observer(cli_ctx: Any) -> Observer:
+    """Who tells the user: stderr, or nobody with ``--only-show-errors``."""
+    from azext_kmsmigrate.clock import SystemClock
+    from azext_kmsmigrate.report.progress import PlainProgress, Silent
+
+    return Silent() if cli_ctx.only_show_errors else PlainProgress(sys.stderr, SystemClock())
+
+
+def confirmation(command: str, *, yes: bool) -> Confirm:
+    """Shows the plan on stderr and asks once, with No as the default."""
+
+    def confirm(cluster: ClusterFacts, plan: Plan) -> None:
+        from knack.prompting import NoTTYException, prompt_y_n
+
+        from azext_kmsmigrate.report.plan_text import plan_lines
+
+        for line in plan_lines(cluster, plan):
+            sys.stderr.write(line + "\n")
+        if yes:
+            return
+        try:
+            agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
+        except NoTTYException as error:
+            raise Refused(
+                errors.NO_TERMINAL, command=command, group=cluster.name.group, name=cluster.name.name
+            ) from error
+        if not agreed:
+            raise Refused(errors.DECLINED)
+
+    return confirm
+
+
+def az_error(error: KmsMigrateError) -> Exception:
+    """The azclierror that az prints and turns into its exit code."""
+    from azure.cli.core import azclierror
+
+    kinds = {
+        Kind.NOT_FOUND: azclierror.ResourceNotFoundError,
+        Kind.VALIDATION: azclierror.ValidationError,
+        Kind.ARGUMENT: azclierror.InvalidArgumentValueError,
+        Kind.MISSING_ARGUMENT: azclierror.RequiredArgumentMissingError,
+        Kind.AUTHENTICATION: azclierror.AuthenticationError,
+        Kind.FORBIDDEN: azclierror.ForbiddenError,
+        Kind.AZURE: azclierror.AzureResponseError,
+        Kind.CONNECTION: azclierror.AzureConnectionError,
+        Kind.CLUSTER: azclierror.ClientRequestError,
+        Kind.CANCELLED: azclierror.ManualInterrupt,
+        Kind.INTERNAL: azclierror.CLIInternalError,
+    }
+    made: Exception = kinds[error.entry.kind](str(error), recommendation=error.fix)
+    return made
+
+
+def command(handler: Callable[..., _R]) -> Callable[..., _R]:
+    """A handler whose failures leave as az's own errors, and whose result decides the exit code."""
+
+    @functools.wraps(handler)
+    def run(cmd: Any, *args: Any, **kwargs: Any) -> _R:
+        from azure.cli.core.azclierror import AzCLIError
+        from knack.log import get_logger
+        from knack.util import CLIError
+
+        logger = get_logger(__name__)
+        try:
+            result = handler(cmd, *args, **kwargs)
+        except KmsMigrateError as error:
+            raise az_error(error) from error
+        except (AzCLIError, CLIError):
+            raise
+        except Exception as error:
+            logger.debug("unexpected", exc_info=True)
+            where = f"{handler.__name__} at {_innermost(error)}"
+            raise az_error(KmsMigrateError(errors.UNEXPECTED, where=where, failure=type(error).__name__)) from error
+        problem = getattr(result, "problem", None)
+        if problem:
+            logger.error("%s: %s %s", problem.code, problem.what, problem.why)
+            logger.error("%s", problem.fix)
+        _leave_with_exit_code(cmd.cli_ctx, result)
+        return result
+
+    return run
+
+
+def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
+    """az exits 0 for whatever a handler returns; after it has printed the result, ours may say otherwise."""
+    from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
+
+    from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+
+    code = exit_code(result)
+    if code is not ExitCode.DONE:
+
+        def leave(*_: Any, **__: Any) -> None:
+            raise SystemExit(int(code))
+
+        cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+
+
+def _innermost(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
+
+
+def _resource_id(subscription: str, group: str, name: str) -> str:
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}"
+        f"/providers/Microsoft.ContainerService/managedClusters/{name}"
+    )
+
+
+def _me() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+    return f"{user} on {socket.gethostname()}, process {os.getpid()}"
