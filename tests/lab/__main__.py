@@ -100,7 +100,9 @@ def _quoted(value: str) -> str:
 
 def _columns(rows: list[list[object]]) -> str:
     widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]
-    return "\n".join("  ".join(f"{cell!s:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(f"{cell!s:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows
+    )
 
 
 def _say(text: str) -> None:
@@ -114,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="up|etcd|requests|history|fault|list|down")
 
-    up = _verb(verbs, "up", _up, "bring a lab up; prints the environment for az and kubectl: eval \"$(... up NAME)\"")
+    up = _verb(
+        verbs, "up", _up, 'bring a lab up; prints the environment for az and kubectl: eval "$(... up NAME)"'
+    )
     default = LabOptions("")
     up.add_argument("--apiserver", choices=("embedded", "real"), default=default.apiserver)
     up.add_argument("--kubernetes", default=default.kubernetes, metavar="VERSION", help="(%(default)s)")
@@ -126,9 +130,15 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--access", choices=("local", "entra"), default=default.access)
     up.add_argument("--key-vault", choices=("public", "private"), default=default.key_vault)
     up.add_argument("--no-kms", action="store_true", help="begin with KMS off")
-    up.add_argument("--supported", action="store_true", help="AKS still supports the version that it begins with")
-    up.add_argument("--rtt-ms", type=float, default=0.0, metavar="R", help="round trip time to the API servers")
-    up.add_argument("--proxy", action="store_true", help="a proxy before the API servers, for `fault connections`")
+    up.add_argument(
+        "--supported", action="store_true", help="AKS still supports the version that it begins with"
+    )
+    up.add_argument(
+        "--rtt-ms", type=float, default=0.0, metavar="R", help="round trip time to the API servers"
+    )
+    up.add_argument(
+        "--proxy", action="store_true", help="a proxy before the API servers, for `fault connections`"
+    )
     up.add_argument(
         "--roll-seconds", type=float, default=0.0, metavar="S", help="pause between two replicas of a roll"
     )
@@ -155,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     run: Callable[[argparse.Namespace], None],
     text: str,

@@ -42,7 +42,7 @@ class LabClient:
         premises.prepare(options)
         command = [sys.executable, "-m", "tests.lab.daemon", str(premises.directory)]
         with premises.log.open("w") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own module
+            process = subprocess.Popen(
                 command + (["--tethered"] if tethered else []),
                 cwd=ROOT,
                 stdin=subprocess.PIPE if tethered else subprocess.DEVNULL,

@@ -36,7 +36,7 @@ class ConnectionProxy:
 
     @property
     def address(self) -> str:
-        return "https://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        return f"https://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def start(self) -> None:
         self._thread.start()

@@ -161,9 +161,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "roll-seconds": Fault("S", "the pause between two replicas of a roll", _roll_seconds),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
-    "put-raw": Fault(
-        "NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw
-    ),
+    "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
     "connections": Fault(
         "slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections
     ),

@@ -50,7 +50,7 @@ MARKER_SIGHTINGS = tuple(_sightings(MARKER))
 def secrets(count: int, seed: int = 1) -> Iterator[Document]:
     """The Secret manifests, numbered from 0."""
     for number in range(count):
-        yield secret(number, random.Random(f"{seed}/{number}"))  # noqa: S311 - made-up data
+        yield secret(number, random.Random(f"{seed}/{number}"))
 
 
 def secret(number: int, chance: random.Random) -> Document:
@@ -62,7 +62,13 @@ def secret(number: int, chance: random.Random) -> Document:
     }
     if chance.random() < 0.4:
         metadata["labels"] = {"app.kubernetes.io/name": f"app-{number % 17}", "tier": chance.choice("abc")}
-    manifest: Document = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "data": data}
+    manifest: Document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": kind,
+        "data": data,
+    }
     if chance.random() < 0.1:
         manifest["immutable"] = True
     if number % 3 == 0:

@@ -32,13 +32,17 @@ class DenyingWebhook:
         self._endpoint = endpoint
         self._denied: set[str] = set()
         certificate = directory / "webhook.pem"
-        self._ca = _self_signed(certificate)
+        self.ca_pem = _self_signed(certificate)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, name="webhook", daemon=True)
         self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self._server.server_address[1]}/validate"
 
     def deny(self, namespace: str, name: str) -> None:
         self._denied.add(f"{namespace}/{name}")
@@ -73,8 +77,8 @@ class DenyingWebhook:
                 {
                     "name": NAME,
                     "clientConfig": {
-                        "url": f"https://127.0.0.1:{self._server.server_address[1]}/validate",
-                        "caBundle": base64.b64encode(self._ca).decode(),
+                        "url": self.url,
+                        "caBundle": base64.b64encode(self.ca_pem).decode(),
                     },
                     "rules": [
                         {
@@ -97,7 +101,7 @@ class DenyingWebhook:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 answer = {**review, "response": webhook.review(review["request"])}
                 answer.pop("request")

@@ -137,7 +137,11 @@ class ControlPlane:
 
     def _create_node(self, api: Administrator, pool: str, number: int) -> None:
         labels = {"agentpool": pool, "kubernetes.azure.com/agentpool": pool, "kubernetes.io/os": "linux"}
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node_name(pool, number), "labels": labels}}
+        node = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": node_name(pool, number), "labels": labels},
+        }
         api.create_if_absent(NODES, node)
         self._report_kubelet(api, pool, number, self.configuration.version)
 
