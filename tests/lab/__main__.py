@@ -85,7 +85,7 @@ def _list(given: argparse.Namespace) -> None:
 
 
 def exports(environment: Mapping[str, str]) -> str:
-    """Shell text: one ``export`` a line, and this interpreter's ``az`` on the PATH where there is no other."""
+    """Shell text: one ``export`` a line; the PATH gets this interpreter's ``az`` where there is no other."""
     lines = [f"export {name}={_quoted(value)}" for name, value in sorted(environment.items())]
     beside = Path(sys.executable).parent
     if shutil.which("az") is None and (beside / "az").exists():
@@ -99,10 +99,9 @@ def _quoted(value: str) -> str:
 
 
 def _columns(rows: list[list[object]]) -> str:
-    widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(f"{cell!s:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows
-    )
+    widths = [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ([f"{cell!s:{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _say(text: str) -> None:

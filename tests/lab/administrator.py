@@ -1,4 +1,4 @@
-"""Talks to an API server as the cluster's administrator, by client certificate, over one kept-alive connection."""
+"""Talks to an API server as the cluster's administrator, by client certificate, on one kept connection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A TCP proxy before the API servers' front door: makes a connection slow, or cuts it.
 
-Bytes are passed on unread. Latency is added as a distant network adds it: half a round trip in each direction,
-however much is under way, and one round trip for opening a connection.
+Bytes are passed on unread. Latency is added as a distant network adds it: half a round trip in each
+direction, however much is under way, and one round trip for opening a connection.
 """
 
 from __future__ import annotations

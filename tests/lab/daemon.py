@@ -1,9 +1,9 @@
 """The process behind one lab: starts it, answers on a Unix socket, ends with it.
 
 One JSON document a line: ``{"do": WORD, "with": {...}}`` is answered by ``{"ok": value}`` or
-``{"error": "one line"}``. Words: ``etcd``, ``etcd-raw``, ``history``, ``requests``, ``fault``, ``environment``,
-``endpoint``, ``down``. Started by ``LabClient.up``, which hands over the lab's directory and reads from standard
-output one such answer: the lab is ready, or why it is not.
+``{"error": "one line"}``. Words: ``etcd``, ``etcd-raw``, ``history``, ``requests``, ``fault``,
+``environment``, ``endpoint``, ``down``. Started by ``LabClient.up``, which hands over the lab's directory and
+reads from standard output one such answer: the lab is ready, or why it is not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where labs live on this machine: a directory each, and a lock that tells a living lab from a dead one.
 
-``$KMS_LAB_HOME``, or ``kms-lab-<uid>`` in the temporary directory, holds one directory a lab: ``control.sock``
-(the daemon listens), ``lock`` (held while the daemon lives), ``options.json``, ``log``, ``kubeconfig``, and what
-the rooms of the lab keep.
+``$KMS_LAB_HOME``, or ``kms-lab-<uid>`` in the temporary directory, holds one directory a lab:
+``control.sock`` (the daemon listens), ``lock`` (held while the daemon lives), ``options.json``, ``log``,
+``kubeconfig``, and what the rooms of the lab keep.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Fills a cluster with Secrets as real clusters have them, and takes their fingerprints.
 
-60 % of the Secrets hold 0.9 KB, 30 % 3 KB and 10 % 20 KB; a third carries kubectl's last-applied annotation, which
-repeats the data. Some are immutable, some labelled; types are Opaque, TLS, image pull and Helm release. Everything
-follows from the seed. Every value holds ``MARKER``; ``MARKER_SIGHTINGS`` are the texts to search for in a place
-where no value may be: the marker itself, and what base64 makes of it at each of its three alignments.
+60 % of the Secrets hold 0.9 KB, 30 % 3 KB and 10 % 20 KB; a third carries kubectl's last-applied annotation,
+which repeats the data. Some are immutable, some labelled; types are Opaque, TLS, image pull and Helm release.
+Everything follows from the seed. Every value holds ``MARKER``; ``MARKER_SIGHTINGS`` are the texts to search
+for in a place where no value may be: the marker itself, and what base64 makes of it at each of its three
+alignments.
 """
 
 from __future__ import annotations

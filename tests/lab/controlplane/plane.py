@@ -1,4 +1,4 @@
-"""Does what an AKS control plane does: keeps the encryption configuration, rolls replicas, moves nodes along."""
+"""Does what an AKS control plane does: keeps the encryption configuration, rolls replicas, moves nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of a control plane's history: a configuration, since when, and what the store held just then."""
+    """A line of a control plane's history: a configuration, since when, and what the store held then."""
 
     at: float
     """Seconds since the epoch."""
@@ -58,8 +58,8 @@ class Roll:
 class ControlPlane:
     """Implements ``Plane`` on any ``ReplicaHost``.
 
-    ``pools`` are the node pools with their number of nodes; nodes are named ``aks-<pool>-<n>``. ``door`` is the
-    address to hand out when something stands before the host's front door (``https://127.0.0.1:<port>``).
+    ``pools`` are the node pools with their number of nodes; nodes are named ``aks-<pool>-<n>``. ``door`` is
+    the address to hand out when something stands before the host's front door.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ from tests.lab.model import Endpoint, Provider
 class ReplicaHost(Protocol):
     """API server replicas on one store, behind one front door: real processes, or the embedded stand-in.
 
-    Versions are full (``1.26.15``). Providers are in the order of the EncryptionConfiguration: the first writes,
-    all read. Calls block until what they say is true; a replica that does not become ready raises
+    Versions are full (``1.26.15``). Providers are in the order of the EncryptionConfiguration: the first
+    writes, all read. Calls block until what they say is true; a replica that does not become ready raises
     ``TimeoutError`` with what it last said.
     """
 
