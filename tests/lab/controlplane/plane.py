@@ -76,6 +76,7 @@ class ControlPlane:
         self.roll = Roll(roll_seconds)
         self.door = ""
         self._pools = dict(pools)
+        self._rolled = True
         # Changes come one at a time, as AKS has it; faults may come in between.
         self._changing = threading.Lock()
 
@@ -123,14 +124,18 @@ class ControlPlane:
         return survey(self.host.raw(SECRETS_PREFIX), self.configuration)
 
     def _change(self, configuration: Configuration) -> None:
-        if configuration == self.configuration:
+        if configuration != self.configuration:
+            self.configuration = configuration
+            self._record()
+        elif self._rolled:
             return
-        self.configuration = configuration
-        self._record()
+        # A roll that fails is done over by the next change, the same one (a reconcile) included.
+        self._rolled = False
         for index in range(self.host.replica_count):
             if index:
                 self.roll.pause()
             self.run_replica(index)
+        self._rolled = True
 
     def _record(self) -> None:
         self.history.append(Change(time.time(), self.configuration, self.stored()))
