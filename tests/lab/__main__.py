@@ -1,4 +1,4 @@
-"""The lab's command line: ``python -m tests.lab up|etcd|requests|history|fault|list|down``."""
+"""The lab's command line: ``python -m tests.lab up|etcd|requests|history|fault|list|ready|down``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.lab import faults
 from tests.lab.client import LabClient, down, labs
+from tests.lab.controlplane.real import binaries
 from tests.lab.model import LabOptions
 from tests.lab.premises import LabError
 
@@ -56,7 +57,7 @@ def _etcd(given: argparse.Namespace) -> None:
 
 def _requests(given: argparse.Namespace) -> None:
     asked = LabClient(given.name).requests()
-    rows = [[one.get("method", ""), one.get("status", ""), one.get("path", "")] for one in asked]
+    rows = [[one[name] for name in ("time", "service", "method", "status", "path")] for one in asked]
     _say(json.dumps(asked, indent=1) if given.json else _columns(rows))
 
 
@@ -82,6 +83,16 @@ def _list(given: argparse.Namespace) -> None:
     found = labs()
     rows = [[lab["name"], "up" if lab["up"] else "dead", lab["apiserver"], lab["directory"]] for lab in found]
     _say(json.dumps(found, indent=1) if given.json else _columns(rows))
+
+
+def _ready(given: argparse.Namespace) -> None:
+    missing = binaries.missing()
+    if not missing:
+        return
+    what = "the real API servers cannot run here, and the tests marked `real` with them: "
+    if os.environ.get("CI") == "true":
+        raise LabError(what + "; ".join(missing))
+    _say(what + "".join(f"\n  {one}" for one in missing))
 
 
 def exports(environment: Mapping[str, str]) -> str:
@@ -113,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.lab", description="A small AKS of our own, on localhost, for the unmodified az."
     )
-    verbs = parser.add_subparsers(required=True, metavar="up|etcd|requests|history|fault|list|down")
+    verbs = parser.add_subparsers(required=True, metavar="up|etcd|requests|history|fault|list|ready|down")
 
     up = _verb(
         verbs, "up", _up, 'bring a lab up; prints the environment for az and kubectl: eval "$(... up NAME)"'
@@ -158,6 +169,9 @@ def _parser() -> argparse.ArgumentParser:
     everything = verbs.add_parser("list", help="all labs of this user")
     everything.set_defaults(run=_list)
     everything.add_argument("--json", action="store_true")
+
+    ready = verbs.add_parser("ready", help="what of the tests cannot run on this machine, and why")
+    ready.set_defaults(run=_ready)
 
     _verb(verbs, "down", lambda given: down(given.name), "end it and remove what it left")
     return parser

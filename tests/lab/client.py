@@ -92,8 +92,24 @@ class LabClient:
         return list(self._ask("history"))
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the local Azure was asked, oldest first."""
+        """What the local Azure was asked, oldest first: time, service, method, path, query, status, body."""
         return list(self._ask("requests"))
+
+    def puts(self) -> list[dict[str, Any]]:
+        """The PUTs that Resource Manager was sent, accepted or refused."""
+        return [one for one in self.requests() if (one["service"], one["method"]) == ("arm", "PUT")]
+
+    def mentions(self, *texts: str) -> bool:
+        """Whether any request to the local Azure carried one of these texts."""
+        return bool(self._ask("mentions", texts=texts))
+
+    def operations(self) -> list[dict[str, Any]]:
+        """Azure's operations so far: change, pool, status, error, and what the control plane said."""
+        return list(self._ask("operations"))
+
+    def cluster(self) -> dict[str, Any]:
+        """The managed cluster as Azure shows it."""
+        return dict(self._ask("cluster"))
 
     def fault(self, kind: str, arg: str = "") -> None:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""

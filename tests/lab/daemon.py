@@ -1,9 +1,8 @@
 """The process behind one lab: starts it, answers on a Unix socket, ends with it.
 
 One JSON document a line: ``{"do": WORD, "with": {...}}`` is answered by ``{"ok": value}`` or
-``{"error": "one line"}``. Words: ``etcd``, ``etcd-raw``, ``history``, ``requests``, ``fault``,
-``environment``, ``endpoint``, ``down``. Started by ``LabClient.up``, which hands over the lab's directory and
-reads from standard output one such answer: the lab is ready, or why it is not.
+``{"error": "one line"}``; the words are in ``Daemon``. Started by ``LabClient.up``, which hands over the lab's
+directory and reads from standard output one such answer: the lab is ready, or why it is not.
 """
 
 from __future__ import annotations
@@ -40,6 +39,9 @@ class Daemon:
             "etcd-raw": lambda _: self._etcd_raw(),
             "history": lambda _: self._lab.history(),
             "requests": lambda _: self._lab.azure.requests(),
+            "operations": lambda _: self._lab.azure.operations(),
+            "cluster": lambda _: self._lab.azure.cluster(),
+            "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),
             "environment": lambda _: self._lab.environment(),
             "endpoint": self._endpoint,

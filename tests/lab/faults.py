@@ -5,10 +5,15 @@ Each is one function with its usage; the text below is what ``--help`` prints.
 
 from __future__ import annotations
 
+import enum
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from tests.lab.azure.faults import Fault as OperationFault
+from tests.lab.azure.rules import Change
 from tests.lab.controlplane.encryption import identity_first, kms_first
 from tests.lab.embedded import EmbeddedReplicaHost
 from tests.lab.laboratory import Laboratory
@@ -41,7 +46,7 @@ def inflict(lab: Laboratory, kind: str, arg: str) -> None:
 
 def describe() -> str:
     """All faults, for ``--help``."""
-    return "\n".join(f"  {f'{kind} {fault.usage}':52} {fault.does}" for kind, fault in FAULTS.items())
+    return "\n".join(f"  {kind} {fault.usage}\n      {fault.does}" for kind, fault in FAULTS.items())
 
 
 def _replica(lab: Laboratory, words: list[str]) -> None:
@@ -72,6 +77,26 @@ def _operation(lab: Laboratory, words: list[str]) -> None:
         lab.azure.fail_next(operation, how)
     except ValueError as error:
         raise BadFault(str(error)) from None
+
+
+def _key(lab: Laboratory, words: list[str]) -> None:
+    state, *name = words or [""]
+    states: dict[str, dict[str, Any]] = {
+        "disabled": {"enabled": False},
+        "enabled": {"enabled": True},
+        "expired": {"expires": time.time() - 60},
+        "unexpired": {"expires": 0},
+        "deleted": {"deleted": True},
+        "recovered": {"deleted": False},
+        "ungranted": {"granted": False},
+        "granted": {"granted": True},
+    }
+    if state not in states or len(name) > 1:
+        raise BadFault(f"a key cannot be {' '.join(words) or 'nothing'}")
+    try:
+        lab.azure.vault.set_key(*name, **states[state])
+    except KeyError:
+        raise BadFault(f"the vault has no key {name[0]}") from None
 
 
 def _release(lab: Laboratory, words: list[str]) -> None:
@@ -154,12 +179,28 @@ def _number(text: str) -> float:
     return number
 
 
+def _any_of(words: Iterable[enum.Enum]) -> str:
+    return "|".join(str(word.value) for word in words)
+
+
 FAULTS: dict[str, Fault] = {
     "replica": Fault("stop|start|restart INDEX", "end or (re)start one API server", _replica),
     "replica-config": Fault(
         "INDEX identity-first|kms-first", "restart one with another provider order", _replica_config
     ),
     "roll-seconds": Fault("S", "the pause between two replicas of a roll", _roll_seconds),
+    "operation": Fault(
+        f"{_any_of(Change)} {_any_of(OperationFault)}",
+        "how Azure's next operation of that kind goes wrong",
+        _operation,
+    ),
+    "release": Fault("", "let the operations that hang go on", _release),
+    "key": Fault(
+        "disabled|enabled|expired|unexpired|deleted|recovered|ungranted|granted [KEY]",
+        "the vault's key, as a colleague would change it",
+        _key,
+    ),
+    "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
     "connections": Fault(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.lab import seeding
 from tests.lab.azure import LocalAzure
+from tests.lab.azure.kubeconfig import with_certificate
 from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.plane import ControlPlane
 from tests.lab.controlplane.ports import ReplicaHost
@@ -28,9 +27,13 @@ class Laboratory:
     def __init__(self, directory: Path, options: LabOptions) -> None:
         self.directory = directory
         self.options = options
-        self.azure = LocalAzure(directory / "azure", options)
+        azure = directory / "azure"
+        azure.mkdir(mode=0o700)
+        self.azure = LocalAzure(azure, options)
         self.seeded: Mapping[str, bytes] = {}
         """The raw values as they were when the lab was ready: what ``put-raw`` puts back."""
+        self.proxy: ConnectionProxy | None = None
+        self._webhook: DenyingWebhook | None = None
         self._ends: list[Callable[[], None]] = []
         self._ending = threading.Lock()
 
@@ -80,11 +83,9 @@ class Laboratory:
             options.kubernetes,
             self.azure.key_id() if options.kms else None,
             POOLS,
-            # The first replicas start without a pause, and so does the roll that nobody watches.
-            roll_seconds=options.roll_seconds,
+            options.roll_seconds,
         )
         self._begin(self.plane.start, self.plane.stop)
-        self.proxy: ConnectionProxy | None = None
         if options.rtt_ms or "proxy" in options.extra:
             self.proxy = ConnectionProxy(self.host.endpoint().server, options.rtt_ms / 1000)
             self._begin(self.proxy.start, self.proxy.stop)
@@ -117,30 +118,7 @@ class Laboratory:
             self._ends.append(self._webhook.stop)
         return self._webhook
 
-    _webhook: DenyingWebhook | None = None
-
     def _write_kubeconfig(self, endpoint: Endpoint) -> None:
         file = self.directory / "kubeconfig"
         file.touch(0o600)
-        file.write_text(json.dumps(kubeconfig(self.options.name, endpoint), indent=1))
-
-
-def kubeconfig(name: str, endpoint: Endpoint) -> dict[str, object]:
-    """A kubeconfig document (JSON is YAML) for the cluster administrator."""
-
-    def encoded(pem: str) -> str:
-        return base64.b64encode(pem.encode()).decode()
-
-    cluster = {"server": endpoint.server, "certificate-authority-data": encoded(endpoint.ca_pem)}
-    user = {
-        "client-certificate-data": encoded(endpoint.client_cert_pem),
-        "client-key-data": encoded(endpoint.client_key_pem),
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": "administrator", "user": user}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "administrator"}}],
-    }
+        file.write_text(with_certificate(endpoint, self.options.name, "administrator"))
