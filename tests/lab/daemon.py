@@ -1,8 +1,8 @@
 """The process behind one lab: starts it, answers on a Unix socket, ends with it.
 
 One JSON document a line: ``{"do": WORD, "with": {...}}`` is answered by ``{"ok": value}`` or
-``{"error": "one line"}``; the words are in ``Daemon``. Started by ``LabClient.up``, which hands over the lab's
-directory and reads from standard output one such answer: the lab is ready, or why it is not.
+``{"error": "one line"}``; the words are in ``Daemon``. Started by ``LabClient.up``, which hands over the
+lab's directory and reads from standard output one such answer: the lab is ready, or why it is not.
 """
 
 from __future__ import annotations
