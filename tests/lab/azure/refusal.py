@@ -28,7 +28,7 @@ class ServiceError(Exception):
 
 @dataclass(eq=False)
 class AksError(ServiceError):
-    """As the AKS resource provider answers: no envelope (seen in hashicorp/terraform-provider-azurerm#23436)."""
+    """As the AKS resource provider answers: no envelope (hashicorp/terraform-provider-azurerm#23436)."""
 
     def body(self) -> dict[str, Any]:
         return {"code": self.code, "details": None, "message": self.message, "subcode": ""}

@@ -26,8 +26,8 @@ _KMS_BLOCKS_UPGRADE = (
 _VERSION_RULES = "For more information, please check https://aka.ms/aks/UpgradeVersionRules"
 _POOL_VERSIONS = (
     "Using managed cluster api, all Agent pools' OrchestratorVersion must be all specified or all "
-    "unspecified. If all specified, they must be stay unchanged or the same with control plane. For agent pool specific "
-    "change, please use per agent pool operations: https://aka.ms/agent-pool-rest-api"
+    "unspecified. If all specified, they must be stay unchanged or the same with control plane. For agent "
+    "pool specific change, please use per agent pool operations: https://aka.ms/agent-pool-rest-api"
 )
 
 
