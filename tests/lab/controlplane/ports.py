@@ -11,8 +11,8 @@ from tests.lab.model import Endpoint, Provider
 class ReplicaHost(Protocol):
     """API server replicas on one store, behind one front door: real processes, or the embedded stand-in.
 
-    Versions are full (``1.26.15``). Providers are in the order of the EncryptionConfiguration: the first writes,
-    all read. Calls block until what they say is true; a replica that does not become ready raises
+    Versions are full (``1.26.15``). Providers are in the order of the EncryptionConfiguration: the first
+    writes, all read. Calls block until what they say is true; a replica that does not become ready raises
     ``TimeoutError`` with what it last said.
     """
 
@@ -31,7 +31,9 @@ class ReplicaHost(Protocol):
     def replica_endpoint(self, index: int) -> Endpoint:
         """Past the front door, to one replica."""
 
-    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
+    def run_replica(
+        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
+    ) -> None:
         """(Re)start one replica with this version and configuration; others go on serving.
 
         Clients of the old process are drained: the front door sends nothing new to it before it ends.

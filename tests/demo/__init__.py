@@ -1,0 +1,1 @@
+"""``make demo``: the whole migration, as a user would type it, on a lab that goes away at the end."""

@@ -1,0 +1,132 @@
+"""What every cloud says about itself: endpoints, subscriptions, tenants, resource groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.lab.azure.identity import ARM_AUDIENCES, TENANT_ID, Identity
+from tests.lab.azure.refusal import ServiceError
+from tests.lab.azure.server import Request, Response, Router
+
+CLOUD_NAME = "LocalAzure"
+SUBSCRIPTION_ID = "99999999-8888-4777-8666-555555555555"
+SUBSCRIPTION_NAME = "Local lab"
+RESOURCE_GROUP = "lab"
+LOCATION = "westeurope"
+NODE_RESOURCE_GROUP_PREFIX = "MC_lab_"
+
+
+def cloud_metadata(base_url: str) -> dict[str, Any]:
+    """The document of ``/metadata/endpoints``; ``az cloud register`` reads it."""
+    return {
+        "name": CLOUD_NAME,
+        "resourceManager": base_url,
+        "portal": base_url,
+        "gallery": base_url,
+        "graph": base_url,
+        "graphAudience": base_url,
+        "microsoftGraphResourceId": base_url,
+        "batch": base_url,
+        "media": base_url,
+        "sqlManagement": base_url,
+        "vmImageAliasDoc": base_url,
+        "activeDirectoryDataLake": base_url,
+        "authentication": {
+            "loginEndpoint": base_url,
+            "audiences": list(ARM_AUDIENCES),
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "suffixes": {
+            "keyVaultDns": "vault.azure.net",
+            "storage": "core.windows.net",
+            "acrLoginServer": "azurecr.io",
+            "sqlServerHostname": "database.windows.net",
+        },
+    }
+
+
+def check_subscription(subscription: str) -> None:
+    if subscription.lower() != SUBSCRIPTION_ID:
+        raise ServiceError(
+            404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
+        )
+
+
+def check_group(group: str) -> None:
+    if group.lower() != RESOURCE_GROUP:
+        raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+
+
+class Metadata:
+    """``/metadata/endpoints`` needs no token; the rest does, as in Azure."""
+
+    def __init__(self, identity: Identity, base_url: Callable[[], str]) -> None:
+        self._identity = identity
+        self._base_url = base_url
+
+    def add_routes(self, router: Router) -> None:
+        router.add("GET", "/metadata/endpoints", self._endpoints)
+        router.add("GET", "/subscriptions", self._subscriptions)
+        router.add("GET", "/subscriptions/{subscription}", self._subscription)
+        router.add("GET", "/tenants", self._tenants)
+        router.add("GET", "/subscriptions/{subscription}/resourcegroups", self._groups)
+        router.add("GET", "/subscriptions/{subscription}/resourcegroups/{group}", self._group)
+
+    def _endpoints(self, request: Request) -> Response:
+        return Response(200, cloud_metadata(self._base_url()))
+
+    def _subscriptions(self, request: Request) -> Response:
+        self._identity.arm_caller(request)
+        return Response(200, {"value": [_subscription()], "count": {"type": "Total", "value": 1}})
+
+    def _subscription(self, request: Request, subscription: str) -> Response:
+        self._identity.arm_caller(request)
+        check_subscription(subscription)
+        return Response(200, _subscription())
+
+    def _tenants(self, request: Request) -> Response:
+        self._identity.arm_caller(request)
+        tenant = {
+            "id": f"/tenants/{TENANT_ID}",
+            "tenantId": TENANT_ID,
+            "displayName": "Lab",
+            "defaultDomain": "lab.invalid",
+            "tenantCategory": "Home",
+        }
+        return Response(200, {"value": [tenant]})
+
+    def _groups(self, request: Request, subscription: str) -> Response:
+        self._identity.arm_caller(request)
+        check_subscription(subscription)
+        return Response(200, {"value": [_group()]})
+
+    def _group(self, request: Request, subscription: str, group: str) -> Response:
+        self._identity.arm_caller(request)
+        check_subscription(subscription)
+        check_group(group)
+        return Response(200, _group())
+
+
+def _subscription() -> dict[str, Any]:
+    return {
+        "id": f"/subscriptions/{SUBSCRIPTION_ID}",
+        "subscriptionId": SUBSCRIPTION_ID,
+        "tenantId": TENANT_ID,
+        "displayName": SUBSCRIPTION_NAME,
+        "state": "Enabled",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "spendingLimit": "Off"},
+    }
+
+
+def _group() -> dict[str, Any]:
+    return {
+        "id": f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}",
+        "name": RESOURCE_GROUP,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": LOCATION,
+        "properties": {"provisioningState": "Succeeded"},
+    }

@@ -1,0 +1,210 @@
+"""The faults that a lab can be given: ``python -m tests.lab fault NAME KIND [ARG]``.
+
+Each is one function with its usage; the text below is what ``--help`` prints.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.lab.azure.faults import Fault as OperationFault
+from tests.lab.azure.rules import Change
+from tests.lab.controlplane.encryption import identity_first, kms_first
+from tests.lab.embedded import EmbeddedReplicaHost
+from tests.lab.laboratory import Laboratory
+from tests.lab.model import SECRETS_PREFIX
+
+
+class BadFault(ValueError):  # noqa: N818 - what was asked for is bad, not this program
+    """A fault that does not exist, or whose argument makes no sense; says how it is used."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How it is typed, what it does, and the doing: (lab, words of ARG)."""
+
+    usage: str
+    does: str
+    inflict: Callable[[Laboratory, list[str]], None]
+
+
+def inflict(lab: Laboratory, kind: str, arg: str) -> None:
+    """Give the lab a fault. Raises BadFault."""
+    fault = FAULTS.get(kind)
+    if fault is None:
+        raise BadFault(f"no such fault: {kind}. There are: {', '.join(sorted(FAULTS))}")
+    try:
+        fault.inflict(lab, [arg] if kind == "cluster" else arg.split())
+    except BadFault as error:
+        raise BadFault(f"{error}. Usage: {kind} {fault.usage}".rstrip()) from None
+
+
+def describe() -> str:
+    """All faults, for ``--help``."""
+    return "\n".join(f"  {kind} {fault.usage}\n      {fault.does}" for kind, fault in FAULTS.items())
+
+
+def _replica(lab: Laboratory, words: list[str]) -> None:
+    action, index = _words(words, 2)
+    if action == "stop":
+        lab.host.stop_replica(_index(lab, index))
+    elif action in ("start", "restart"):
+        lab.plane.run_replica(_index(lab, index))
+    else:
+        raise BadFault(f"cannot {action} a replica")
+
+
+def _replica_config(lab: Laboratory, words: list[str]) -> None:
+    index, order = _words(words, 2)
+    orders = {"identity-first": identity_first, "kms-first": kms_first}
+    if order not in orders:
+        raise BadFault(f"no such order: {order}")
+    lab.plane.run_replica(_index(lab, index), orders[order](lab.plane.configuration.providers))
+
+
+def _roll_seconds(lab: Laboratory, words: list[str]) -> None:
+    lab.plane.roll.set(_number(*_words(words, 1)))
+
+
+def _operation(lab: Laboratory, words: list[str]) -> None:
+    operation, how = _words(words, 2)
+    try:
+        lab.azure.fail_next(operation, how)
+    except ValueError as error:
+        raise BadFault(str(error)) from None
+
+
+def _key(lab: Laboratory, words: list[str]) -> None:
+    state, *name = words or [""]
+    states: dict[str, dict[str, Any]] = {
+        "disabled": {"enabled": False},
+        "enabled": {"enabled": True},
+        "expired": {"expires": time.time() - 60},
+        "unexpired": {"expires": 0},
+        "deleted": {"deleted": True},
+        "recovered": {"deleted": False},
+        "ungranted": {"granted": False},
+        "granted": {"granted": True},
+    }
+    if state not in states or len(name) > 1:
+        raise BadFault(f"a key cannot be {' '.join(words) or 'nothing'}")
+    try:
+        lab.azure.vault.set_key(*name, **states[state])
+    except KeyError:
+        raise BadFault(f"the vault has no key {name[0]}") from None
+
+
+def _release(lab: Laboratory, words: list[str]) -> None:
+    _words(words, 0)
+    lab.azure.release_hang()
+
+
+def _compact(lab: Laboratory, words: list[str]) -> None:
+    _words(words, 0)
+    lab.host.compact()
+
+
+def _put_raw(lab: Laboratory, words: list[str]) -> None:
+    (name,) = _words(words, 1)
+    key = SECRETS_PREFIX + name
+    if key not in lab.seeded:
+        raise BadFault(f"{name} is not one of the Secrets that the lab began with")
+    lab.host.put_raw(key, lab.seeded[key])
+
+
+def _connections(lab: Laboratory, words: list[str]) -> None:
+    (how,) = _words(words, 1)
+    proxy = lab.proxy
+    if proxy is None:
+        raise BadFault("this lab has no proxy: start it with --proxy or --rtt-ms")
+    name, _, value = how.partition(":")
+    if name == "slow" and value:
+        proxy.pass_on(_number(value) / 1000)
+    elif how == "reset":
+        proxy.reset()
+    elif how == "cut":
+        proxy.cut()
+    elif how == "ok":
+        proxy.pass_on(lab.options.rtt_ms / 1000)
+    else:
+        raise BadFault(f"connections cannot be {how}")
+
+
+def _webhook(lab: Laboratory, words: list[str]) -> None:
+    action, *rest = words or [""]
+    gate = lab.host if isinstance(lab.host, EmbeddedReplicaHost) else lab.webhook()
+    if action == "allow" and not rest:
+        gate.allow()
+    elif action == "deny" and len(rest) == 1 and rest[0].count("/") == 1:
+        gate.deny(*rest[0].split("/"))
+    else:
+        raise BadFault("deny which Secret, or allow?")
+
+
+def _cluster(lab: Laboratory, words: list[str]) -> None:
+    (text,) = words
+    try:
+        patch = json.loads(text)
+    except ValueError as error:
+        raise BadFault(f"not JSON: {error}") from None
+    if not isinstance(patch, dict):
+        raise BadFault("not a JSON object")
+    lab.azure.patch_cluster(patch)
+
+
+def _words(words: list[str], count: int) -> list[str]:
+    if len(words) != count:
+        raise BadFault(f"takes {count} words after it, not {len(words)}")
+    return words
+
+
+def _index(lab: Laboratory, text: str) -> int:
+    if not text.isdigit() or int(text) >= lab.host.replica_count:
+        raise BadFault(f"there is no replica {text}: they are 0 to {lab.host.replica_count - 1}")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise BadFault(f"not a number: {text}") from None
+    if not 0 <= number < 86_400_000:
+        raise BadFault(f"out of range: {text}")
+    return number
+
+
+def _any_of(words: Iterable[enum.Enum]) -> str:
+    return "|".join(str(word.value) for word in words)
+
+
+FAULTS: dict[str, Fault] = {
+    "replica": Fault("stop|start|restart INDEX", "end or (re)start one API server", _replica),
+    "replica-config": Fault(
+        "INDEX identity-first|kms-first", "restart one with another provider order", _replica_config
+    ),
+    "roll-seconds": Fault("S", "the pause between two replicas of a roll", _roll_seconds),
+    "operation": Fault(
+        f"{_any_of(Change)} {_any_of(OperationFault)}",
+        "how Azure's next operation of that kind goes wrong",
+        _operation,
+    ),
+    "release": Fault("", "let the operations that hang go on", _release),
+    "key": Fault(
+        "disabled|enabled|expired|unexpired|deleted|recovered|ungranted|granted [KEY]",
+        "the vault's key, as a colleague would change it",
+        _key,
+    ),
+    "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster),
+    "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
+    "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
+    "connections": Fault(
+        "slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections
+    ),
+    "webhook": Fault("deny NAMESPACE/NAME | allow", "an admission webhook refuses updates", _webhook),
+}
