@@ -7,7 +7,7 @@ from knack.help_files import helps
 helps["aks kms-migrate"] = """
 type: group
 short-summary: Migrate an AKS cluster from KMS v1 to KMS v2, and prove that every Secret is stored under it.
-long-summary: |-
+long-summary: >-
     For clusters older than Kubernetes 1.27 that encrypt their Secrets with KMS (v1). The documented steps are done in
     the documented order, none before the one it stands on is proven: turn off KMS, rewrite all Secrets, upgrade to
     1.27 or later, turn on KMS, rewrite all Secrets. No Secret value leaves the API server.
@@ -28,7 +28,7 @@ examples:
 helps["aks kms-migrate start"] = """
 type: command
 short-summary: Migrate the cluster to KMS v2, or go on where an earlier run stopped.
-long-summary: |-
+long-summary: >-
     Shows the plan, asks once, and runs it to the end. What is left is decided from what Azure and the cluster say
     now, so the same command continues whatever stopped it. A finished migration is left alone: exit code 0, nothing
     written. Exit code 11: Secrets failed or are not proven; they are named under 'failed'. Exit code 20: stopped at a
@@ -60,7 +60,7 @@ examples:
 helps["aks kms-migrate verify"] = """
 type: command
 short-summary: Prove in what form the Secrets are stored now.
-long-summary: |-
+long-summary: >-
     Looks at every Secret through the API server and stops at the first that is stored in another form than the
     cluster's KMS state calls for. Exit code 0 when it is proven for all of them, 11 when it is not. Works on any
     cluster with KMS v1, KMS v2 or none. Writes nothing but a Secret of its own, which it deletes.
@@ -107,7 +107,7 @@ examples:
 helps["aks kms-migrate rewrite-secrets"] = """
 type: command
 short-summary: Rewrite all Secrets in the form the cluster stores them in now, and prove it.
-long-summary: |-
+long-summary: >-
     The documented 'kubectl get secrets | kubectl replace', without reading a Secret, without touching annotations,
     and with a proof. Azure is not changed.
 examples:

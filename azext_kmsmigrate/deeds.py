@@ -80,6 +80,12 @@ class Deeds:
         """Everything is done and proven."""
         self._save(replace(self.journal, completed_at=self._world.now(), last_problem=""))
 
+    def where_it_stands(self) -> str:
+        """What state the Secrets are in, for somebody who stops here."""
+        if self.journal.exposed_from and not self.journal.exposed_to:
+            return self._unencrypted()
+        return "Every Secret is readable; none is lost."
+
     # the steps
 
     def _disable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
@@ -159,6 +165,14 @@ class Deeds:
             if step is StepId.DECRYPT_SECRETS
             else "KMS v2 is on; the Secrets that are not proven may be stored without it."
         )
+        if evidence.systemic:
+            raise ClusterError(
+                errors.SAME_FAILURE,
+                count=len(evidence.failed),
+                failure=evidence.systemic,
+                state=state,
+                next=self._next,
+            )
         if evidence.failed:
             first = evidence.failed[0]
             raise ClusterError(
@@ -236,7 +250,7 @@ class Deeds:
         )
 
     def _begin(self, step: StepId, detail: str, plan: Plan) -> None:
-        target = self.journal.target_version if plan.hop is None else str(plan.target).removesuffix(" or later")
+        target = self.journal.target_version if plan.hop is None else plan.target.as_typed
         self._save(
             replace(
                 self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),

@@ -215,6 +215,17 @@ class _Run:
             if not self._ended and isinstance(error, Refused):
                 raise
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
+        except KeyboardInterrupt:
+            running = self._deeds.journal.running
+            stopped = KmsMigrateError(
+                errors.INTERRUPTED,
+                step=running.id.value if running else "looking",
+                state=self._deeds.where_it_stands(),
+                next=self._command,
+            )
+            return replace(
+                self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
+            )
         if self._request.only:
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()

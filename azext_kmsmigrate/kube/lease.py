@@ -15,8 +15,8 @@ from azext_kmsmigrate.ports import Clock
 NAMESPACE, NAME = "kube-system", "aks-kms-migrate"
 _COLLECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 _PATH = f"{_COLLECTION}/{NAME}"
-DURATION = 120  # seconds
-_RENEW_EVERY = 20.0
+DURATION = 60  # seconds
+_RENEW_EVERY = 15.0
 _FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 

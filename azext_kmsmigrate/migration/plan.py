@@ -88,9 +88,13 @@ def decide(situation: Situation, goal: Goal) -> Plan:
             "Nothing to do: the cluster uses the newer KMS data encryption, which re-encrypts Secrets itself and "
             "cannot be turned off.",
         )
-    if refusal := _unusable(cluster, ours):
+    if refusal := _without_api_server(cluster):
         return Plan(cluster.kms_state, "Not possible now.", blocked=refusal)
-    plan = replace(_by_state(situation, goal), preparation=_preparation(cluster))
+    plan = _by_state(situation, goal)
+    if plan.pending and not ours and (refusal := _in_another_operation(cluster)):
+        return replace(plan, blocked=refusal)
+    if plan.pending:
+        plan = replace(plan, preparation=_preparation(cluster))
     return replace(plan, steps=tuple(s for s in plan.steps if s.id not in situation.done))
 
 
@@ -210,14 +214,17 @@ def _unfinished(situation: Situation) -> Journal | None:
     return situation.journal if situation.journal is not None and situation.journal.unfinished else None
 
 
-def _unusable(cluster: ClusterFacts, ours: bool) -> Refused | None:
+def _without_api_server(cluster: ClusterFacts) -> Refused | None:
     where = {"name": cluster.name.name, "group": cluster.name.group}
     if cluster.state == "Deleting":
         return Refused(errors.CLUSTER_DELETING, **where)
     if cluster.power != "Running":
         return Refused(errors.CLUSTER_STOPPED, power=cluster.power.lower(), **where)
-    if ours:
-        return None
+    return None
+
+
+def _in_another_operation(cluster: ClusterFacts) -> Refused | None:
+    where = {"name": cluster.name.name, "group": cluster.name.group}
     if cluster.busy:
         return Refused(errors.CLUSTER_BUSY, operation=cluster.state, **where)
     if cluster.failed:

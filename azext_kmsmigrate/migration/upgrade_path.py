@@ -16,10 +16,14 @@ from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 
 @dataclass(frozen=True)
 class Target:
-    """Where the upgrade is to end: at least ``at_least``; ``exact`` when the user named a patch version."""
+    """Where the upgrade is to end: ``at_least``, exactly that patch or any patch of that minor version.
+
+    ``open``: the user named nothing, so any version that has KMS v2 will do.
+    """
 
     at_least: KubernetesVersion = KMS_V2_FROM
     exact: bool = False
+    open: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Target:
@@ -28,7 +32,7 @@ class Target:
         :raises ValueError: the text is not a version
         """
         if not text:
-            return cls()
+            return ANY_KMS_V2
         return cls(KubernetesVersion.parse(text), exact=text.count(".") == 2)
 
     def reached_by(self, version: KubernetesVersion) -> bool:
@@ -37,10 +41,15 @@ class Target:
     def __str__(self) -> str:
         if self.exact:
             return str(self.at_least)
-        return f"{self.at_least.major}.{self.at_least.minor}" + (" or later" if self == ANY_KMS_V2 else "")
+        return f"{self.at_least.major}.{self.at_least.minor}" + (" or later" if self.open else "")
+
+    @property
+    def as_typed(self) -> str:
+        """What ``parse`` reads back."""
+        return "" if self.open else str(self)
 
 
-ANY_KMS_V2 = Target()
+ANY_KMS_V2 = Target(open=True)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ def _reaching(ahead: list[KubernetesVersion], target: Target) -> KubernetesVersi
     if target.exact:
         return target.at_least if target.at_least in ahead else None
     enough = [v for v in ahead if target.reached_by(v)]
-    if target != ANY_KMS_V2:
+    if not target.open:
         enough = [v for v in enough if v.line == target.at_least.line]
     if not enough:
         return None

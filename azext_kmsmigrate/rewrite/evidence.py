@@ -22,7 +22,8 @@ class Evidence:
     """The record of one proof.
 
     ``passes`` in order: the first may rewrite, the last has to find everything current or changed by somebody else
-    since. ``replicas``: API servers told apart by their counters, 0 when they could not be.
+    since. ``replicas``: API servers told apart by their counters, 0 when they could not be. ``systemic``: the failure
+    that met so many Secrets in a row that a pass was stopped.
     """
 
     stored_as: StoredAs
@@ -39,6 +40,7 @@ class Evidence:
     same_world: bool = True
     tripped: tuple[str, ...] = ()
     failed: tuple[FailedSecret, ...] = ()
+    systemic: str = ""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -49,6 +51,8 @@ class Evidence:
                 "no sign of what the API servers write: their counters cannot be read, and no canary from before the "
                 "change was seen to move"
             )
+        if self.systemic:
+            lacks.append(f"the pass was stopped, because so many Secrets in a row failed with {self.systemic}")
         if self.failed:
             lacks.append(f"{len(self.failed)} Secrets could not be looked at or rewritten")
         if self.tripped:

@@ -123,7 +123,7 @@ class Rewriting:
             rewriting = self._pass(Pass(namespaces, barrier), "Rewriting", tick)
             evidence = self._evidence(wanted, settled, seen, barrier, rewriting, started, namespaces)
             if rewriting.systemic:
-                return evidence
+                return replace(evidence, systemic=str(rewriting.systemic))
             self._observer.say(f"Rewritten: {_text(rewriting.counts)}. Now the proof: a second pass over all of them.")
             evidence = self._prove(evidence, settled, seen, tick, namespaces)
             if not evidence.tripped or attempt == _ROUNDS:
@@ -160,12 +160,12 @@ class Rewriting:
         self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick, namespaces: tuple[str, ...]
     ) -> Evidence:
         proof = self._pass(Pass(namespaces, proof=True), "Proving", tick)
-        _, end = self._sample_many(settled)
+        end = self._look_again(settled)
         again = self._observe()
         same = (
             (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
             and end.moves == 0
-            and end.last is Sighting.SAME
+            and end.in_a_row >= SAMPLES
         )
         return replace(
             evidence,
@@ -175,6 +175,7 @@ class Rewriting:
             same_world=same,
             tripped=tuple(proof.tripped),
             failed=tuple(proof.failed),
+            systemic=str(proof.systemic or ""),
         )
 
     def _evidence(
@@ -226,11 +227,14 @@ class Rewriting:
             canary = self._secrets.create_canary()  # somebody deleted it
         return canary, state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
 
-    def _sample_many(self, settled: Settled) -> tuple[SecretRef, Settling]:
+    def _look_again(self, settled: Settled) -> Settling:
+        """Samples after a pass; an API server that does not answer at once is given a few more."""
         canary, state = settled.canary, Settling(grace=0.0)
-        for _ in range(SAMPLES):
+        while state.in_a_row < SAMPLES and state.samples < 4 * SAMPLES:
             canary, state = self._sample(canary, state)
-        return canary, state
+            if state.last is Sighting.SILENT:
+                self._clock.sleep(_SILENCE)
+        return state
 
     def _look_directly(self, canary: SecretRef) -> DirectSigns:
         samples: list[tuple[Counters | None, Answer, Counters | None]] = []
