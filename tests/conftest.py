@@ -1,4 +1,4 @@
-"""Tests marked ``real`` are skipped, with the reason, where the real API servers cannot run; never under CI."""
+"""Skips the tests marked ``real``, with the reason, where real API servers cannot run; never under CI."""
 
 from __future__ import annotations
 
