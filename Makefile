@@ -24,7 +24,6 @@ test: $(READY) $(WHEEL)
 	$(BIN)/python -m pytest $(ARGS) $(T)
 else
 test: check $(WHEEL)  ## all checks and tests; T=path::name runs one test and nothing else
-	@if command -v go >/dev/null 2>&1; then $(BIN)/python -m tests.lab.controlplane.real.binaries build; fi
 	@$(BIN)/python -m tests.lab ready
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -88,6 +88,8 @@ def _list(given: argparse.Namespace) -> None:
 def _ready(given: argparse.Namespace) -> None:
     missing = binaries.missing()
     if not missing:
+        if binaries.main(["build"]):
+            raise LabError("the real API servers could not be built")
         return
     what = "the real API servers cannot run here, and the tests marked `real` with them: "
     if os.environ.get("CI") == "true":
@@ -170,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     everything.set_defaults(run=_list)
     everything.add_argument("--json", action="store_true")
 
-    ready = verbs.add_parser("ready", help="what of the tests cannot run on this machine, and why")
+    ready = verbs.add_parser("ready", help="build the real API servers, or say what cannot run without them")
     ready.set_defaults(run=_ready)
 
     _verb(verbs, "down", lambda given: down(given.name), "end it and remove what it left")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.lab import seeding
-from tests.lab.azure import LocalAzure
 from tests.lab.azure.kubeconfig import with_certificate
+from tests.lab.azure.local import LocalAzure
 from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.plane import ControlPlane
 from tests.lab.controlplane.ports import ReplicaHost
