@@ -1,9 +1,12 @@
-"""What the commands print: frozen dataclasses, serialised only by az itself (camelCase, sorted)."""
+"""What the commands print: frozen dataclasses, serialised only by az itself (camelCase, sorted).
+
+Sequences are lists: knack's ``todict`` looks into no tuple.
+"""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.migration.counts import SecretCounts
@@ -82,7 +85,7 @@ class PlanDocument:
     state: str
     summary: str
     pending: bool
-    steps: tuple[PlannedStepDocument, ...]
+    steps: list[PlannedStepDocument]
     blocked: ProblemDocument | None
     schema_version: int = SCHEMA_VERSION
 
@@ -94,10 +97,10 @@ class PlanDocument:
             state=plan.state.value,
             summary=plan.summary,
             pending=plan.pending,
-            steps=tuple(
+            steps=[
                 PlannedStepDocument(s.id.value, s.title, StepStatus.PENDING.value, s.reason, s.reversible, s.detail)
                 for s in plan.steps
-            ),
+            ],
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
         )
 
@@ -148,13 +151,13 @@ class EvidenceDocument:
     api_servers: int
     canary_moves: int
     barrier: int
-    passes: tuple[CountsDocument, ...]
+    passes: list[CountsDocument]
     changed_meanwhile: int
     kubernetes_version: str
-    namespaces: tuple[str, ...]
+    namespaces: list[str]
     started_at: str
     finished_at: str
-    missing: tuple[str, ...]
+    missing: list[str]
 
     @classmethod
     def of(cls, evidence: Evidence) -> EvidenceDocument:
@@ -164,20 +167,20 @@ class EvidenceDocument:
             api_servers=evidence.replicas,
             canary_moves=evidence.canary_moves,
             barrier=evidence.barrier,
-            passes=tuple(CountsDocument.of(c) for c in evidence.passes),
+            passes=[CountsDocument.of(c) for c in evidence.passes],
             changed_meanwhile=evidence.changed_meanwhile,
             kubernetes_version=evidence.kubernetes_version,
-            namespaces=evidence.scope,
+            namespaces=list(evidence.scope),
             started_at=evidence.started_at,
             finished_at=evidence.finished_at,
-            missing=evidence.missing,
+            missing=list(evidence.missing),
         )
 
 
-def failed_documents(evidence: Evidence | None) -> tuple[FailedDocument, ...]:
+def failed_documents(evidence: Evidence | None) -> list[FailedDocument]:
     if evidence is None:
-        return ()
-    return tuple(FailedDocument(f.namespace, f.name, f.kind.value, f.detail) for f in evidence.failed)
+        return []
+    return [FailedDocument(f.namespace, f.name, f.kind.value, f.detail) for f in evidence.failed]
 
 
 class RunState(str, enum.Enum):
@@ -204,12 +207,12 @@ class RunResult:
     cluster: ClusterDocument
     state: RunState
     summary: str
-    steps: tuple[StepDocument, ...] = ()
+    steps: list[StepDocument] = field(default_factory=list)
     evidence: EvidenceDocument | None = None
-    failed: tuple[FailedDocument, ...] = ()
+    failed: list[FailedDocument] = field(default_factory=list)
     exposure: ExposureDocument | None = None
     problem: ProblemDocument | None = None
-    keep_keys: tuple[str, ...] = ()
+    keep_keys: list[str] = field(default_factory=list)
     next_command: str | None = None
     schema_version: int = SCHEMA_VERSION
 
@@ -222,7 +225,7 @@ class Verification:
     verified: bool
     stored_as: str
     evidence: EvidenceDocument
-    unverified: tuple[FailedDocument, ...]
+    unverified: list[FailedDocument]
     next_command: str | None
     schema_version: int = SCHEMA_VERSION
 
@@ -233,7 +236,7 @@ class JournalDocument:
 
     started_at: str
     completed_at: str | None
-    steps: tuple[StepDocument, ...]
+    steps: list[StepDocument]
     exposure: ExposureDocument
     last_problem: str | None
     original_key_id: str | None
@@ -243,7 +246,7 @@ class JournalDocument:
         return cls(
             started_at=journal.started_at,
             completed_at=journal.completed_at or None,
-            steps=tuple(
+            steps=[
                 StepDocument(
                     r.id.value,
                     r.status.value,
@@ -253,7 +256,7 @@ class JournalDocument:
                     CountsDocument.of(r.secrets) if r.secrets else None,
                 )
                 for r in journal.steps
-            ),
+            ],
             exposure=exposure_of(journal),
             last_problem=journal.last_problem or None,
             original_key_id=journal.original_kms.key_id if journal.original_kms else None,
@@ -266,7 +269,7 @@ class Status:
 
     cluster: ClusterDocument
     summary: str
-    remaining: tuple[str, ...]
+    remaining: list[str]
     blocked: ProblemDocument | None
     journal: JournalDocument | None
     runner: str | None

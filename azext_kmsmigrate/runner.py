@@ -67,7 +67,7 @@ class Runner:
         return Status(
             cluster=ClusterDocument.of(situation.cluster),
             summary=plan.summary,
-            remaining=tuple(s.id.value for s in plan.steps),
+            remaining=[s.id.value for s in plan.steps],
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
@@ -150,7 +150,7 @@ class Runner:
             f"Every Secret is proven to be stored as {wanted.value}."
             if evidence.verified
             else f"Not proven: {'; '.join(evidence.missing)}.",
-            (step,),
+            [step],
             EvidenceDocument.of(evidence),
             failed_documents(evidence),
             next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
@@ -314,11 +314,11 @@ class _Run:
             cluster=ClusterDocument.of(cluster),
             state=state,
             summary=summary,
-            steps=tuple(self._ended.values()),
+            steps=list(self._ended.values()),
             evidence=EvidenceDocument.of(evidence) if evidence else None,
-            failed=failed_documents(evidence) if state is RunState.FAILED else (),
+            failed=failed_documents(evidence) if state is RunState.FAILED else [],
             exposure=exposure_of(journal) if journal.exposed_from else None,
-            keep_keys=tuple(k for k in (old, cluster.kms.key_id) if k)[: 1 if old == cluster.kms.key_id else 2],
+            keep_keys=list(dict.fromkeys(k for k in (old, cluster.kms.key_id) if k)),
             next_command=next_command,
         )
 
