@@ -147,8 +147,10 @@ class AksResources:
         self._operations.patch({"properties": {"powerState": {"code": "Running"}}})
         accepted = rules.Accepted(self._cluster, rules.Change.RECONCILE)
         operation = self._operations.begin(accepted)
-        headers = self._polling(request, operation)
-        return Response(202, None, {**headers, "Location": headers["Azure-AsyncOperation"]})
+        url = self._polling(request, operation)["Azure-AsyncOperation"]
+        # On a 202 the SDK reads Retry-After as a whole number; milliseconds have a header of their own.
+        headers = {"Azure-AsyncOperation": url, "Location": url, "x-ms-retry-after-ms": "200"}
+        return Response(202, None, headers)
 
     def _upgrade_profile(self, request: Request) -> Response:
         return Response(200, upgrades.cluster_profile(self._cluster, self._offers))
@@ -238,11 +240,7 @@ def _answered(fault: Fault) -> AksError:
         return AksError(429, "Throttled", message, {"Retry-After": "1"})
     if fault is Fault.HTTP_500:
         return AksError(500, "InternalOperationError", "Internal server error")
-    message = (
-        "Operation is not allowed: Another operation (Updating) is in progress, please wait for it to finish "
-        "before starting a new operation. See https://aka.ms/aks-pending-operation for more details"
-    )
-    return not_allowed(message, 409)
+    return rules.operation_in_progress("Updating")
 
 
 def _credential(name: str, text: str) -> Response:

@@ -1,7 +1,7 @@
 """A ready configuration directory for ``az``: the local cloud registered, an account signed in.
 
-The files are those that ``az cloud register``, ``az cloud set`` and ``az login --service-principal`` write. The
-token itself is fetched at the first use. A log-in by hand works too and overwrites them.
+The files are those that ``az cloud register``, ``az cloud set`` and ``az login`` (service principal) write.
+The token itself is fetched at the first use. A log-in by hand works too and overwrites them.
 """
 
 from __future__ import annotations

@@ -94,15 +94,19 @@ def decide_pool_put(stored: Json, name: str, body: Json, around: Surroundings) -
     return Accepted(wanted, Change.UPGRADE_POOL if target != current else Change.RECONCILE)
 
 
+def operation_in_progress(state: str) -> AksError:
+    """The 409 while another operation (its state name) is under way."""
+    return not_allowed(
+        f"Operation is not allowed: Another operation ({state}) is in progress, please wait for it to finish "
+        "before starting a new operation. See https://aka.ms/aks-pending-operation for more details",
+        409,
+    )
+
+
 def check_no_operation(stored: Json, running: str | None) -> None:
-    """Only one operation at a time: 409 while one is under way."""
+    """Only one operation at a time; the model's own state counts too, since it can be seeded."""
     if running:
-        message = (
-            f"Operation is not allowed: Another operation ({running}) is in progress, please wait for it "
-            "to finish before starting a new operation. "
-            "See https://aka.ms/aks-pending-operation for more details"
-        )
-        raise not_allowed(message, 409)
+        raise operation_in_progress(running)
     state = stored["properties"]["provisioningState"]
     if state not in ("Succeeded", "Failed", "Canceled"):
         message = (
