@@ -64,7 +64,7 @@ def show(cmd: Any, resource_group_name: str, name: str) -> Status:
 
 @command
 def verify(
-    cmd: Any, resource_group_name: str, name: str, settle_seconds: int = 60, max_parallel: int = 24
+    cmd: Any, resource_group_name: str, name: str, settle_seconds: int = 5, max_parallel: int = 24
 ) -> Verification:
     return runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel)).verify()
 

@@ -86,7 +86,7 @@ class Rewriting:
             canary = self._secrets.create_canary()
         assert canary is not None
         moved = inherited and before is not None and str(canary.resource_version) != before.resource_version
-        state = Settling(self._limits.grace, changed=moved)
+        state = Settling(self._limits.grace, inherited, changed=moved)
         deadline = self._clock.monotonic() + self._limits.patience
         while True:
             canary, state = self._sample(canary, state)
@@ -96,7 +96,7 @@ class Rewriting:
                 direct = self._look_directly(canary)
                 if wrong := direct.disagreeing(wanted):
                     signs = f"an API server still writes {' and '.join(wrong)}"
-                    state = Settling(self._limits.grace, changed=state.changed)
+                    state = Settling(self._limits.grace, inherited, changed=state.changed)
                 elif direct.replicas:
                     return self._settled(Grade.DIRECT, direct, state)
                 elif state.changed:

@@ -43,9 +43,11 @@ class Settling:
     """What the samples so far say; a value: ``after`` returns the next one.
 
     ``grace`` seconds have to pass without disagreement, so that a replica that is draining has written its last.
+    ``inherited``: the canary is from before the change, so that it has to move.
     """
 
     grace: float
+    inherited: bool = False
     changed: bool = False
     samples: int = 0
     moves: int = 0
@@ -77,8 +79,10 @@ class Settling:
             return "an API server cannot read the new form yet"
         if self.last is Sighting.SILENT:
             return "an API server does not answer"
-        if not self.changed and not self.moves:
+        if self.inherited and not self.changed:
             return f"no API server has changed over, in {self.samples} looks"
+        if not self.moves:
+            return f"no API server disagreed, in {self.samples} looks"
         return f"the canary changed {self.moves} times in {self.samples} looks, last {self.in_a_row} looks ago"
 
 
