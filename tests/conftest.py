@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab.controlplane.real import binaries
 
+pytest_plugins = ["tests.labs"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     real = [item for item in items if item.get_closest_marker("real")]

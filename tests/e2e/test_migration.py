@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.az import Az, Typed
-from tests.e2e.conftest import BOTH, UpLab
+from tests.az import Az, Typed
+from tests.labs import BOTH, UpLab
 from tests.lab.administrator import administrator
 from tests.lab.client import LabClient
 from tests.lab.seeding import MARKER_SIGHTINGS

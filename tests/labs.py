@@ -1,4 +1,4 @@
-"""Labs and the installed extension for the end-to-end tests."""
+"""Fixtures: labs, and az with the extension installed from its wheel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.demo.installation import install
-from tests.e2e.az import AZ, Az
+from tests.az import AZ, Az
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 
