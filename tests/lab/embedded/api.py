@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.lab.embedded import faults, patches
+import yaml
+
+from tests.lab.embedded import faults, patches, protobuf
 from tests.lab.embedded.faults import Cause, Json
 from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES, Resource
 from tests.lab.embedded.messages import Caller, Request, Response
@@ -20,7 +22,7 @@ _OPTIONS = {
     "PATCH": "PatchOptions",
     "DELETE": "DeleteOptions",
 }
-_BODIES = ("application/json",)
+_BODIES = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 
 
 def target_of(path: str) -> Target | None:
@@ -55,10 +57,10 @@ def serve(registry: Registry, caller: Caller, target: Target, request: Request) 
     return Response.of_json(status, render(form, target.resource, document))
 
 
-def access_review(caller: Caller, body: bytes) -> Json:
+def access_review(caller: Caller, request: Request) -> Json:
     """SelfSubjectAccessReview: an administrator may do everything, others nothing."""
-    review = _decoded(body)
-    spec = review.get("spec") if isinstance(review, dict) else None
+    review = _document(request)
+    spec = review.get("spec")
     if not isinstance(spec, dict) or ("resourceAttributes" in spec) == ("nonResourceAttributes" in spec):
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         cause = Cause("FieldValueInvalid", "spec.resourceAttributes", f"Invalid value: null: {text}")
@@ -96,7 +98,7 @@ def _act(registry: Registry, target: Target, request: Request) -> tuple[int, Jso
 def _patch(registry: Registry, target: Target, request: Request) -> Json:
     if request.content_type not in patches.ACCEPTED:
         raise faults.unsupported_media_type(patches.ACCEPTED)
-    document = _decoded(request.body)
+    document = _decoded(request)
     return registry.update(
         target, lambda current: patches.apply(request.content_type, current, document), _intent(request)
     )
@@ -132,21 +134,22 @@ def _intent(request: Request, options: Json | None = None) -> Intent:
 
 def _document(request: Request) -> Json:
     if request.content_type not in _BODIES:
-        raise faults.unsupported_media_type(
-            ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
-        )
-    document = _decoded(request.body)
+        raise faults.unsupported_media_type(_BODIES)
+    document = _decoded(request)
     if not isinstance(document, dict):
-        raise faults.bad_request(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value"
-        )
+        text = "json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }"
+        raise faults.bad_request(f"couldn't get version/kind; json parse error: {text}")
     return document
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(request: Request) -> Any:
     try:
-        return json.loads(body)
-    except ValueError as error:
+        if request.content_type == protobuf.MEDIA_TYPE:
+            return protobuf.decode(request.body)
+        if request.content_type == "application/yaml":
+            return yaml.safe_load(request.body)
+        return json.loads(request.body)
+    except (ValueError, yaml.YAMLError) as error:
         raise faults.bad_request(f"error decoding the body: {error}") from None
 
 

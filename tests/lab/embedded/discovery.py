@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.lab.embedded import protobuf
 from tests.lab.embedded.faults import Json
 from tests.lab.embedded.kinds import RESOURCES, Resource
 
@@ -32,8 +33,7 @@ def document(path: str, server: str) -> Json | None:
         if parts[2:] == ["v1"]:
             return _resources(parts[1], f"{parts[1]}/v1")
     if parts == ["openapi", "v3"]:
-        places = ["api/v1", *(f"apis/{name}/v1" for name in _GROUPS)]
-        return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash=0"} for place in places}}
+        return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash=0"} for place in _places()}}
     if parts[:2] == ["openapi", "v3"]:
         return _openapi("/".join(parts[2:]))
     return None
@@ -66,13 +66,29 @@ def _resources(group: str, group_version: str) -> Json:
     return head if not group else head | {"apiVersion": "v1"}
 
 
+def openapi_v2() -> bytes:
+    """The same in OpenAPI v2 and protobuf, for older kubectl."""
+    paths: Json = {}
+    for place in _places():
+        paths |= _paths(place)
+    return protobuf.openapi_v2(paths)
+
+
 def _openapi(place: str) -> Json | None:
     """Only what kubectl reads: that each kind's PATCH knows the query parameter ``fieldValidation``."""
-    served = [r for r in RESOURCES if place == (f"apis/{r.group}/v1" if r.group else "api/v1")]
-    if not served:
+    paths = _paths(place)
+    if not paths:
         return None
-    paths = {_item_path(place, resource): {"patch": _patch_operation(resource)} for resource in served}
     return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "embedded"}, "paths": paths}
+
+
+def _places() -> list[str]:
+    return ["api/v1", *(f"apis/{name}/v1" for name in _GROUPS)]
+
+
+def _paths(place: str) -> Json:
+    served = [r for r in RESOURCES if place == (f"apis/{r.group}/v1" if r.group else "api/v1")]
+    return {_item_path(place, resource): {"patch": _patch_operation(resource)} for resource in served}
 
 
 def _item_path(place: str, resource: Resource) -> str:

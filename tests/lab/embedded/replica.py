@@ -134,7 +134,7 @@ class Replica:
         if request.path == _REVIEWS:
             if request.method != "POST":
                 raise faults.method_not_allowed()
-            return Response.of_json(201, api.access_review(caller, request.body))
+            return Response.of_json(201, api.access_review(caller, request))
         if request.method in ("GET", "HEAD"):
             found = self._non_resource(request, caller)
             if found is not None:
@@ -157,6 +157,8 @@ class Replica:
                 raise ApiError(403, "Forbidden", why, details={})
             text = signs.metrics(self.version, self.started, self._chain, self._uses, self._id)
             return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+        if path == "/openapi/v2":
+            return Response(200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         document = discovery.document(path, request.headers.get("host", ""))
         return None if document is None else Response.of_json(200, document)
 
