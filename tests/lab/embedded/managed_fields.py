@@ -14,7 +14,7 @@ _UNTRACKED = frozenset(
     {("kind",), ("apiVersion",)}
     | {
         ("metadata", name)
-        for name in "name namespace creationTimestamp selfLink uid generation managedFields resourceVersion".split()
+        for name in ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"]
     }
 )
 
