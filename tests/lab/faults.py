@@ -15,7 +15,6 @@ from typing import Any
 from tests.lab.azure.faults import Fault as OperationFault
 from tests.lab.azure.rules import Change
 from tests.lab.controlplane.encryption import identity_first, kms_first
-from tests.lab.embedded import EmbeddedReplicaHost
 from tests.lab.laboratory import Laboratory
 from tests.lab.model import SECRETS_PREFIX
 
@@ -137,11 +136,11 @@ def _connections(lab: Laboratory, words: list[str]) -> None:
 
 def _webhook(lab: Laboratory, words: list[str]) -> None:
     action, *rest = words or [""]
-    gate = lab.host if isinstance(lab.host, EmbeddedReplicaHost) else lab.webhook()
     if action == "allow" and not rest:
-        gate.allow()
+        lab.allow()
     elif action == "deny" and len(rest) == 1 and rest[0].count("/") == 1:
-        gate.deny(*rest[0].split("/"))
+        namespace, _, name = rest[0].partition("/")
+        lab.deny(namespace, name)
     else:
         raise BadFault("deny which Secret, or allow?")
 

@@ -14,9 +14,9 @@ from tests.lab.controlplane.plane import ControlPlane
 from tests.lab.controlplane.ports import ReplicaHost
 from tests.lab.controlplane.real import binaries
 from tests.lab.controlplane.real.host import RealReplicaHost
-from tests.lab.embedded import EmbeddedReplicaHost
+from tests.lab.embedded.host import EmbeddedReplicaHost
 from tests.lab.model import SECRETS_PREFIX, Endpoint, EntraTrust, LabOptions, VaultAccess
-from tests.lab.webhook import DenyingWebhook
+from tests.lab.webhook import NAME, DenyingWebhook, refusal
 
 POOLS = {"system": 2, "user": 1}
 
@@ -34,6 +34,7 @@ class Laboratory:
         """The raw values as they were when the lab was ready: what ``put-raw`` puts back."""
         self.proxy: ConnectionProxy | None = None
         self._webhook: DenyingWebhook | None = None
+        self._denied: set[tuple[str, str]] = set()
         self._ends: list[Callable[[], None]] = []
         self._ending = threading.Lock()
 
@@ -111,12 +112,25 @@ class Laboratory:
             raise RuntimeError("the real API servers cannot run here: " + "; ".join(missing))
         return RealReplicaHost(directory, options.replicas, vault=vault, entra=entra)
 
-    def webhook(self) -> DenyingWebhook:
-        """The webhook server of a lab on real API servers, started at its first use."""
+    def deny(self, namespace: str, name: str) -> None:
+        """From now on an admission webhook refuses this Secret's updates."""
+        self._denied.add((namespace, name))
+        if isinstance(self.host, EmbeddedReplicaHost):
+            self.host.deny(namespace, name, NAME, refusal(namespace, name))
+            return
         if self._webhook is None:
             self._webhook = DenyingWebhook(self.directory, self.host.endpoint())
             self._ends.append(self._webhook.stop)
-        return self._webhook
+        self._webhook.deny(namespace, name)
+
+    def allow(self) -> None:
+        """Take the admission webhook away again."""
+        if isinstance(self.host, EmbeddedReplicaHost):
+            for namespace, name in self._denied:
+                self.host.allow(namespace, name)
+        elif self._webhook is not None:
+            self._webhook.allow()
+        self._denied.clear()
 
     def _write_kubeconfig(self, endpoint: Endpoint) -> None:
         file = self.directory / "kubeconfig"

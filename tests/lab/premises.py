@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.lab.model import LabOptions
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 _SOCKET_PATH_LIMIT = 103
 
@@ -62,6 +63,7 @@ class Premises:
 
     def prepare(self, options: LabOptions) -> None:
         """An empty directory with the options in it. What a dead lab left is removed."""
+        check(options)
         if self.occupied():
             raise LabError(f"lab {self.name} is up already: python -m tests.lab down {self.name}")
         self.remove()
@@ -107,6 +109,17 @@ class Premises:
 
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def check(options: LabOptions) -> None:
+    """Raises LabError for options that no lab can be built from."""
+    for version in (options.kubernetes, *options.offers):
+        if not _VERSION.fullmatch(version):
+            raise LabError(f"{version!r} is not a full Kubernetes version, such as 1.26.15")
+    if options.replicas < 1:
+        raise LabError("a control plane has at least one API server")
+    if options.secrets < 0 or options.rtt_ms < 0 or options.roll_seconds < 0:
+        raise LabError("numbers of Secrets, milliseconds and seconds cannot be negative")
 
 
 def all_premises() -> list[Premises]:

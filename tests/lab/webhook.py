@@ -65,7 +65,7 @@ class DenyingWebhook:
         name = f"{request.get('namespace', '')}/{request.get('name', '')}"
         if name not in self._denied:
             return {"uid": request["uid"], "allowed": True}
-        status = {"code": 403, "message": f"Secret {name} may not be changed"}
+        status = {"code": 403, "message": refusal(request["namespace"], request["name"])}
         return {"uid": request["uid"], "allowed": False, "status": status}
 
     def _configuration(self) -> Document:
@@ -116,6 +116,11 @@ class DenyingWebhook:
                 """Quiet: the answers say it all."""
 
         return Handler
+
+
+def refusal(namespace: str, name: str) -> str:
+    """What the webhook says."""
+    return f"Secret {namespace}/{name} may not be changed"
 
 
 def _self_signed(file: Path) -> bytes:

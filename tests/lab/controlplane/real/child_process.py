@@ -15,9 +15,10 @@ _TAIL_BYTES = 16_384
 class ChildProcess:
     """One running program; what it prints goes to a log file."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path, log_begins: int) -> None:
         self.name = name
         self.log = log
+        self._begins = log_begins
         self._process = process
 
     @property
@@ -29,9 +30,9 @@ class ChildProcess:
         return self._process.poll()
 
     def last_words(self, lines: int = 5) -> str:
-        """The end of its log."""
+        """The end of what this process, not one before it, wrote to its log."""
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
+            file.seek(max(self._begins, self.log.stat().st_size - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
         return "\n".join(text.rstrip().splitlines()[-lines:])
 
@@ -66,6 +67,7 @@ class Nursery:
 def _start(name: str, command: Sequence[str], log: Path) -> ChildProcess:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
+        begins = output.tell()
         process = subprocess.Popen(
             [*_LEASH, *command],
             stdin=subprocess.DEVNULL,
@@ -73,4 +75,4 @@ def _start(name: str, command: Sequence[str], log: Path) -> ChildProcess:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C at the owner's terminal is the owner's to handle
         )
-    return ChildProcess(name, process, log)
+    return ChildProcess(name, process, log, begins)

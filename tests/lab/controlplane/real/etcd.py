@@ -73,7 +73,7 @@ class Etcd:
 
     def _walk(self, prefix: bytes) -> Iterator[tuple[str, bytes]]:
         request: dict[str, Any] = {
-            "key": _text(prefix),
+            "key": _text(prefix or b"\0"),
             "range_end": _text(_end_of(prefix)),
             "limit": _PAGE,
         }

@@ -175,14 +175,15 @@ class RealReplicaHost:
         while True:
             for process in (replica.server, *replica.plugins):
                 if process and (code := process.exit_code()) is not None:
-                    raise TimeoutError(
-                        f"replica {index}: {process.name} ended with code {code}: {process.last_words()}"
-                    )
+                    words = process.last_words(lines=1)
+                    raise TimeoutError(f"replica {index}: {process.name} ended with code {code}: {words}")
             said = replica.admin.readiness()
             if said == "ok" and door.serves(index):
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"replica {index} ({version}) did not become ready, /readyz said: {said}")
+                raise TimeoutError(
+                    f"replica {index} ({version}) is not ready, /readyz says: {_failing(said)}"
+                )
             time.sleep(0.1)
 
     def _bind_administrators(self, replica: _Replica) -> None:
@@ -194,6 +195,12 @@ class RealReplicaHost:
         path = self._directory / "entra-ca.crt"
         path.write_text(trust.ca_pem)
         return path
+
+
+def _failing(said: str) -> str:
+    """Of a long /readyz answer, the checks that fail."""
+    failing = [line for line in said.splitlines() if line.startswith("[-]")]
+    return ", ".join(failing) or said
 
 
 class _Parts:

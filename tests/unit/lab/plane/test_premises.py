@@ -46,6 +46,20 @@ def test_a_path_too_long_for_a_socket_says_what_to_set(
         Premises.named("one")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (LabOptions("one", kubernetes="1.26"), "'1.26' is not a full Kubernetes version"),
+        (LabOptions("one", offers=("1.27.1", "")), "'' is not a full Kubernetes version"),
+        (LabOptions("one", replicas=0), "at least one API server"),
+        (LabOptions("one", secrets=-1), "cannot be negative"),
+    ],
+)
+def test_what_no_lab_can_be_is_refused(options: LabOptions, said: str) -> None:
+    with pytest.raises(LabError, match=said):
+        Premises.named("one").prepare(options)
+
+
 def test_a_living_lab_is_not_overwritten_and_a_dead_one_is() -> None:
     premises = Premises.named("one")
     premises.prepare(LabOptions("one"))
