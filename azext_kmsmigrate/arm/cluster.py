@@ -122,10 +122,10 @@ class ArmCluster:
         """Follow an accepted operation to its end, whatever that is."""
         from azure.core.exceptions import HttpResponseError
 
-        while not poller.done():
-            tick(f"{what}: Azure says {poller.status()}")
-            poller.wait(timeout=1.0)
         try:
+            while not poller.done():
+                tick(f"{what}: Azure says {poller.status()}")
+                poller.wait(timeout=1.0)
             poller.result()
         except HttpResponseError as error:
             status = str(poller.status())

@@ -111,6 +111,10 @@ class LabClient:
         """The managed cluster as Azure shows it."""
         return dict(self._ask("cluster"))
 
+    def key_id(self, key: str = "kms") -> str:
+        """The id of the newest version of a key in the lab's vault: ``kms`` or ``kms-new``."""
+        return str(self._ask("key-id", key=key))
+
     def fault(self, kind: str, arg: str = "") -> None:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""
         self._ask("fault", kind=kind, arg=arg)
