@@ -134,8 +134,8 @@ class LabClient:
     def down(self) -> None:
         """End the lab and remove its directory; blocks until it is gone, and may be called twice."""
         if self._premises.occupied():
-            # It may end by itself between the question and the request.
-            with contextlib.suppress(OSError):
+            # It may end by itself meanwhile, or before its answer is out.
+            with contextlib.suppress(LabError):
                 self._ask("down")
             self._premises.wait_until_left()
         if self._process is not None:

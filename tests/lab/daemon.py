@@ -53,13 +53,13 @@ class Daemon:
         """Start the lab, say so, and serve to the end; nothing is left running or lying about."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
         self._lab.start()
-        server = _Server(str(self._premises.socket), self.answer)
-        threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
         try:
-            ready()
-            self._over.wait()
+            with _Server(str(self._premises.socket), self.answer) as server:
+                threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
+                ready()
+                self._over.wait()
+                server.shutdown()
         finally:
-            server.shutdown()
             self._lab.stop()
             self._premises.remove()
 

@@ -94,6 +94,37 @@ def test_the_documented_way_from_v1_to_v2_and_past_1_34(
     assert forms(host) == {StoredForm.KMS_V2: 1}
 
 
+def test_a_jump_from_1_26_to_1_34_with_both_serving_meanwhile(
+    make_host: HostMaker, client_of: Clients, vault: FakeVault
+) -> None:
+    host = make_host()
+    run_all(host, "1.26.15", IDENTITY)
+    door, (first, second) = client_of(host)
+    door.create_secret("one")
+    host.run_replica(0, "1.34.4", [IDENTITY])
+    assert [client.touch("one").status for client in (first, second)] == [200, 200]
+    assert second.create_secret("two").status == 201
+    assert first.value("two") == b"hello"
+    host.run_replica(1, "1.34.4", [IDENTITY])
+    run_all(host, "1.34.4", kms_v2(vault.key_id), IDENTITY)
+    assert [door.touch(name).status for name in ("one", "two")] == [200, 200]
+    assert forms(host) == {StoredForm.KMS_V2: 2}
+
+
+def test_kms_v2_refuses_what_another_key_encrypted(
+    make_host: HostMaker, client_of: Clients, vault: FakeVault
+) -> None:
+    host = make_host(replicas=1)
+    host.run_replica(0, "1.27.1", [kms_v2(vault.key_id), IDENTITY])
+    _, (replica,) = client_of(host)
+    replica.create_secret("one")
+    host.run_replica(0, "1.27.1", [kms_v2(vault.other_key_id), IDENTITY], wait=False)
+    wait_until(lambda: answers(replica))
+    refused = replica.request("GET", f"{SECRETS}/one")
+    assert refused.status == 500
+    assert "does not match expected key id" in json.dumps(refused.body)
+
+
 def test_a_replica_that_cannot_read_a_secret_never_gets_into_rotation(
     make_host: HostMaker, client_of: Clients, vault: FakeVault
 ) -> None:
@@ -201,6 +232,14 @@ def test_a_stopped_replica_and_a_compacted_store(
     assert (expired.status, expired.body["reason"]) == (410, "Expired")
     host.stop()
     host.stop()
+
+
+def answers(replica: ApiClient) -> bool:
+    """Whether it is past the start, when it knows nobody's rights yet."""
+    try:
+        return replica.request("GET", "/version").status == 200
+    except OSError:
+        return False
 
 
 def connections_reach(door: ApiClient, replicas: int) -> bool:
