@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from azext_kmsmigrate.kube.api import METADATA, METADATA_LIST, NOT_FOUND, Answered, Api, Channel
+from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, FailureClass, Gone, Page, Patched, SecretRef
 
 NAMESPACE, CANARY = "kube-system", "aks-kms-migrate-canary"
@@ -66,11 +67,8 @@ class KubeSecrets:
         created = self._api.call("create the canary Secret", "POST", path, body=body, accept=METADATA)
         return _ref(created)
 
-    def find_canary(self) -> SecretRef | None:
-        try:
-            return _ref(self._api.call("read the canary Secret", "GET", _CANARY_PATH, accept=METADATA))
-        except Answered:
-            return None
+    def canary_as(self, record: CanaryRecord) -> SecretRef:
+        return SecretRef(NAMESPACE, CANARY, record.uid, int(record.resource_version), signature=0)
 
     def delete_canary(self) -> None:
         try:
