@@ -36,7 +36,8 @@ _NAME_TEXT = (
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _FIELDS = frozenset(
-    ["name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"]
+    "name generateName namespace labels annotations ownerReferences finalizers uid resourceVersion generation"
+    " creationTimestamp deletionTimestamp deletionGracePeriodSeconds managedFields selfLink".split()
 )
 _KEPT = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "uid")
 
