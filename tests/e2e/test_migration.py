@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.az import Az, Typed
-from tests.labs import BOTH, UpLab
 from tests.lab.administrator import administrator
 from tests.lab.client import LabClient
 from tests.lab.model import StoredForm
 from tests.lab.seeding import MARKER_SIGHTINGS
+from tests.labs import BOTH, UpLab
 
 pytestmark = pytest.mark.az
 

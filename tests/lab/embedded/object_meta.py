@@ -36,8 +36,7 @@ _NAME_TEXT = (
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _FIELDS = frozenset(
-    "name generateName namespace labels annotations ownerReferences finalizers uid resourceVersion generation"
-    " creationTimestamp deletionTimestamp deletionGracePeriodSeconds managedFields selfLink".split()
+    ["name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"]
 )
 _KEPT = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "uid")
 

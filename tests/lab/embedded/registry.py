@@ -14,7 +14,6 @@ from tests.lab.embedded.kinds import NAMESPACES, SECRETS, Resource
 from tests.lab.embedded.selection import Continue, Selection
 from tests.lab.embedded.store import CompactedError, FutureRevisionError, Store, StoredValue
 
-
 _IMMORTAL = ("default", "kube-public", "kube-system")
 
 
