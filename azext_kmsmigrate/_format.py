@@ -33,17 +33,19 @@ def run_rows(run: dict[str, Any]) -> list[Row]:
 
 
 def status_rows(status: dict[str, Any]) -> list[Row]:
-    """One row: where it stands."""
-    cluster = status["cluster"]
-    return [
-        Row(
-            Name=cluster["name"],
-            Kubernetes=cluster["kubernetesVersion"],
-            Kms=cluster["kms"],
-            Left=", ".join(status["remaining"]) or "-",
-            Next=_cut(status["nextCommand"] or "-"),
-        )
-    ]
+    """One row a fact: a command does not fit beside others."""
+    cluster, journal = status["cluster"], status["journal"]
+    facts = {
+        "Cluster": cluster["name"],
+        "Kubernetes": cluster["kubernetesVersion"],
+        "KMS": cluster["kms"],
+        "Steps left": ", ".join(status["remaining"]) or "none",
+        "Blocked by": f"{status['blocked']['code']} {status['blocked']['what']}" if status["blocked"] else "-",
+        "Last problem": (journal and journal["lastProblem"]) or "-",
+        "Running": status["runner"] or "-",
+        "Next": status["nextCommand"] or "-",
+    }
+    return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts.items()]
 
 
 def verification_rows(found: dict[str, Any]) -> list[Row]:
