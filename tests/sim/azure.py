@@ -57,7 +57,7 @@ class Azure:
     before_put: Callable[[str], None] = lambda what: None
     _operation: _Operation | None = None
     _etag: int = 1
-    result: OperationResult = OperationResult("Succeeded")
+    result: OperationResult = field(default_factory=lambda: OperationResult("Succeeded"))
 
     def show(self) -> ClusterFacts:
         self._settle()
