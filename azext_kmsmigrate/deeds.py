@@ -13,6 +13,7 @@ from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError
 from azext_kmsmigrate.migration.facts import ClusterFacts
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
@@ -78,7 +79,8 @@ class Deeds:
 
     def complete(self) -> None:
         """Everything is done and proven."""
-        self._save(replace(self.journal, completed_at=self._world.now(), last_problem=""))
+        self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
+        self._world.secrets.delete_canary()
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""
@@ -106,7 +108,8 @@ class Deeds:
 
     def _enable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         assert plan.target_kms is not None
-        self._plant_canary(step)
+        # The canary of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
+        self._plant_canary(step, self._world.secrets.find_canary())
         result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
@@ -145,17 +148,15 @@ class Deeds:
 
     def _rewrite(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         wanted = stored_form(seen.kms_state)
-        changing = StepId.DISABLE_KMS if step is StepId.DECRYPT_SECRETS else StepId.ENABLE_KMS
-        canary = self.journal.canary if self.journal.canary and self.journal.canary.before is changing else None
-        settled = self._rewriting.settle(wanted, canary, self._world.tick)
+        settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
         self._world.observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick)
         self._judge(self.evidence, step)
         if step is StepId.ENCRYPT_SECRETS:
             self._save(replace(self.journal, exposed_to=self._world.now()))
-        # What the step changed is proven; a later step plants a canary of its own.
-        self._world.secrets.delete_canary()
-        self._save(replace(self.journal, canary=None, barrier=self.evidence.barrier))
+        # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
+        # servers' counters nothing else shows that they changed over.
+        self._save(replace(self.journal, barrier=self.evidence.barrier))
 
     # what they share
 
@@ -209,8 +210,8 @@ class Deeds:
             )
         return after
 
-    def _plant_canary(self, before: StepId) -> None:
-        canary = self._world.secrets.create_canary()
+    def _plant_canary(self, before: StepId, planted: SecretRef | None = None) -> None:
+        canary = planted or self._world.secrets.create_canary()
         self._save(replace(self.journal, canary=CanaryRecord(canary.uid, str(canary.resource_version), before)))
 
     def _check_kubelets(self, version: KubernetesVersion, seen: ClusterFacts) -> None:

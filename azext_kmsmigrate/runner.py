@@ -80,7 +80,7 @@ class Runner:
         cluster = situation.cluster
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
-        canary = situation.journal.canary if situation.journal else None
+        canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         tick = self._world.observer.heartbeat
         settled = self._rewriting.settle(wanted, canary, tick)
         evidence = self._rewriting.prove(wanted, settled, cluster, tick, namespaces)
@@ -126,7 +126,7 @@ class Runner:
         cluster = situation.cluster
         confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
         wanted = stored_form(cluster.kms_state)
-        canary = situation.journal.canary if situation.journal else None
+        canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         with self._world.lease.held():
             began = self._world.clock.monotonic()
             started = self._world.now()

@@ -18,6 +18,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Clock, Connection, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
@@ -46,12 +47,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settled:
-    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now."""
+    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now.
+
+    ``record``: how the journal knows the canary, when it does.
+    """
 
     grade: Grade
     replicas: int
     moves: int
     canary: SecretRef
+    record: CanaryRecord | None = None
 
 
 def stored_form(state: KmsState) -> StoredAs:
@@ -77,32 +82,36 @@ class Rewriting:
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until no API server disagrees about the form it writes.
 
-        :param before: the canary as it was written before the change, when there was one
+        :param before: the canary as it was recorded before a change, when it was: the change to the wanted form, so
+            that it has to move, or one that has not come, so that it has to lie as it was proven
         :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
         """
         canary = self._secrets.find_canary()
-        inherited = before is not None and canary is not None and canary.uid == before.uid
-        if canary is None or not inherited:
-            canary = self._secrets.create_canary()
-        assert canary is not None
-        moved = inherited and before is not None and str(canary.resource_version) != before.resource_version
-        state = Settling(self._limits.grace, inherited, changed=moved)
+        record = before if before is not None and canary is not None and canary.uid == before.uid else None
+        moved = record is not None and canary is not None and str(canary.resource_version) != record.resource_version
+        proven = record is not None and record.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
+        if canary is None or record is None or (proven and moved):
+            canary, record, moved, proven = self._secrets.create_canary(), None, False, False
+        inherited = record is not None
+        state = Settling(self._limits.grace, inherited, changed=moved or proven)
         deadline = self._clock.monotonic() + self._limits.patience
         while True:
             canary, state = self._sample(canary, state)
             now = self._clock.monotonic()
             signs = state.describe()
+            if proven and state.moves:
+                inherited, proven, state = False, False, Settling(self._limits.grace)
             if state.still(now):
-                direct = self._look_directly(canary)
+                direct, canary = self._look_directly(canary)
                 if wrong := direct.disagreeing(wanted):
                     signs = f"an API server still writes {' and '.join(wrong)}"
                     state = Settling(self._limits.grace, inherited, changed=state.changed)
                 elif direct.replicas:
-                    return self._settled(Grade.DIRECT, direct, state)
-                elif state.changed:
-                    return self._settled(Grade.BEHAVIOURAL, direct, state)
+                    return Settled(Grade.DIRECT, direct.replicas, state.moves, canary, record)
+                elif inherited and state.changed:
+                    return Settled(Grade.BEHAVIOURAL, 0, state.moves, canary, record)
                 elif not inherited:
-                    return self._settled(Grade.NONE, direct, state)
+                    return Settled(Grade.NONE, 0, state.moves, canary, record)
             if now > deadline:
                 raise ClusterError(errors.NOT_SETTLED, seconds=round(self._limits.patience), signs=signs)
             tick(f"waiting until every API server writes {wanted.value}: {signs}")
@@ -132,7 +141,7 @@ class Rewriting:
                 f"The proof met a Secret in another form ({evidence.tripped[0]}): an API server wrote the old form "
                 "late. Settling and rewriting again."
             )
-            settled = self.settle(wanted, None, tick)
+            settled = self.settle(wanted, settled.record, tick)
         return evidence
 
     def prove(
@@ -212,11 +221,6 @@ class Rewriting:
             raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
         return page.resource_version
 
-    def _settled(self, grade: Grade, direct: DirectSigns, state: Settling) -> Settled:
-        # Looking directly has changed the canary: read where it lies now.
-        canary = self._secrets.find_canary() or self._secrets.create_canary()
-        return Settled(grade, direct.replicas, state.moves, canary)
-
     def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
         with closing(self._secrets.connect()) as connection:
             answer = connection.patch(canary.namespace, canary.name)
@@ -236,7 +240,8 @@ class Rewriting:
                 self._clock.sleep(_SILENCE)
         return state
 
-    def _look_directly(self, canary: SecretRef) -> DirectSigns:
+    def _look_directly(self, canary: SecretRef) -> tuple[DirectSigns, SecretRef]:
+        """What the API servers' own counters say, and the canary as it lies after that: looking changes it."""
         samples: list[tuple[Counters | None, Answer, Counters | None]] = []
         for look in range(_DIRECT_LOOKS):
             with closing(self._secrets.connect()) as connection:
@@ -244,7 +249,7 @@ class Rewriting:
             if sample is None:
                 break
             samples.append(sample)
-        return collect(samples)
+        return collect(samples), (self._secrets.find_canary() or canary) if samples else canary
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
