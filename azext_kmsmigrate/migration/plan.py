@@ -104,7 +104,7 @@ def _by_state(situation: Situation, goal: Goal) -> Plan:
         if journal is None or not journal.unfinished:
             return Plan(KmsState.V2, "Nothing to do: KMS v2 is on.")
         steps = [_ENCRYPT]
-        if any(pool.version < cluster.version for pool in cluster.pools):
+        if _left_pools_behind(situation):
             steps.append(_pools(cluster))
         return Plan(
             KmsState.V2,
@@ -177,8 +177,7 @@ def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfil
         detail=kms.key_id,
     )
     yield _ENCRYPT
-    lagging = _unfinished(situation) is not None and any(p.version < cluster.version for p in cluster.pools)
-    if (hop is not None and not hop.whole) or (hop is None and lagging):
+    if (hop is not None and not hop.whole) or (hop is None and _left_pools_behind(situation)):
         yield _pools(cluster)
 
 
@@ -187,6 +186,13 @@ _ENCRYPT = PlannedStep(
     "Secrets written before KMS was on are stored without it",
     reversible=True,
 )
+
+
+def _left_pools_behind(situation: Situation) -> bool:
+    """Whether this migration upgraded the control plane first. Pools that were behind before are the user's own."""
+    journal = _unfinished(situation)
+    upgraded = journal is not None and journal.record_of(StepId.UPGRADE) is not None
+    return upgraded and any(pool.version < situation.cluster.version for pool in situation.cluster.pools)
 
 
 def _pools(cluster: ClusterFacts) -> PlannedStep:
