@@ -196,6 +196,7 @@ class _Run:
         )
         self._situation = first
         self._proven: set[StepId] = set()
+        self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
         self._proofs: list[Evidence] = []
         self._reconciled = False
@@ -244,6 +245,7 @@ class _Run:
             if plan.preparation is Preparation.WAIT:
                 self._world.observer.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
                 self._world.cluster.wait(self._world.tick)
+                self._distrust()
             elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
                 self._reconciled = True
                 self._deeds.reconcile(self._situation.cluster)
@@ -251,13 +253,13 @@ class _Run:
                 break
             self._situation = self._look()
         step = plan.steps[0].id if plan.steps else None
-        if step in self._ended and step is not StepId.UPGRADE:
+        if step is not None and self._goes_back(step):
             raise Refused(
                 errors.DRIFT,
                 name=self._situation.cluster.name.name,
                 group=self._situation.cluster.name.group,
                 change=f"KMS is {self._situation.cluster.kms_state.value} again, Kubernetes "
-                f"{self._situation.cluster.version}; '{step.value}' would have to be done a second time",
+                f"{self._situation.cluster.version}; '{step.value}' would have to be done after what came after it",
                 next=self._command,
             )
         return step
@@ -271,6 +273,7 @@ class _Run:
             if self._conflicts > _CONFLICTS:
                 raise
             self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            self._distrust()
             return
         except KmsMigrateError:
             self._note(step, StepStatus.FAILED, began, started)
@@ -278,6 +281,19 @@ class _Run:
         self._note(step, StepStatus.DONE, began, started)
         if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
             self._proven.add(step)
+
+    def _goes_back(self, step: StepId) -> bool:
+        """Whether the world is behind what this run has done: an upgrade has hops, a proof may be due again."""
+        after = {s for s in self._ended if s.place > step.place}
+        if step is StepId.DECRYPT_SECRETS:
+            after.discard(StepId.UPGRADE)
+        again = step in self._ended and step not in self._distrusted and step is not StepId.UPGRADE
+        return again or bool(after)
+
+    def _distrust(self) -> None:
+        """Somebody else was at the cluster, and may have turned KMS on and off: a proof has to be made anew."""
+        self._distrusted = self._proven - {StepId.UPGRADE_NODE_POOLS}
+        self._proven -= self._distrusted
 
     def _note(self, step: StepId, status: StepStatus, began: float, started: str) -> None:
         record = self._deeds.journal.record_of(step)

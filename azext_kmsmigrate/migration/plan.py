@@ -14,7 +14,8 @@
 | any | last operation failed | journal unfinished | as the row of the state, after one reconcile |
 | any | stopped, deleting | | refuse |
 
-A step that this run has already done and proven is left out (``done``); what is left is always a suffix.
+A step that this run has already done and proven (``done``) is left out when none has to come before it: what is left
+is always a suffix, so what was proven under another KMS state counts for nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
@@ -95,7 +97,7 @@ def decide(situation: Situation, goal: Goal) -> Plan:
         return replace(plan, blocked=refusal)
     if plan.pending:
         plan = replace(plan, preparation=_preparation(cluster))
-    return replace(plan, steps=tuple(s for s in plan.steps if s.id not in situation.done))
+    return replace(plan, steps=tuple(dropwhile(lambda s: s.id in situation.done, plan.steps)))
 
 
 def _by_state(situation: Situation, goal: Goal) -> Plan:
