@@ -6,6 +6,7 @@ Azure may go on with when this process ends.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
@@ -67,7 +68,8 @@ class Deeds:
         except errors.Lost:
             raise
         except KmsMigrateError as error:
-            self._end(step, StepStatus.FAILED, str(error))
+            with suppress(ClusterError):  # an API server that is away must not hide what stopped the step
+                self._end(step, StepStatus.FAILED, str(error))
             raise
         self._end(step, StepStatus.DONE, "")
 
@@ -96,12 +98,17 @@ class Deeds:
         try:
             result = self._world.cluster.disable_kms(seen, self._world.tick)
         except AzureError:
-            self._save(replace(self.journal, exposed_from=""))
+            # A refusal and a lost connection look alike from here; only the cluster knows whether it was accepted.
+            with suppress(KmsMigrateError):
+                seen = self._world.cluster.observe()
+                if seen.kms.enabled and not seen.busy:
+                    self._save(replace(self.journal, exposed_from=""))
             raise
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(True, result)
         if after.kms.enabled:
+            self._save(replace(self.journal, exposed_from=""))
             raise self._failed(
                 "turning KMS off", result, "KMS is still on and Secrets are readable as before; nothing is lost."
             )
