@@ -216,7 +216,7 @@ class Rewriting:
         return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
 
     def _barrier(self) -> int:
-        page = self._secrets.page(limit=1)
+        page = self._engine.read_page("", "", limit=1)
         if isinstance(page, Failure):
             raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
         return page.resource_version
