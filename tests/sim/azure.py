@@ -54,6 +54,7 @@ class Azure:
     puts: list[Put] = field(default_factory=list)
     trouble: dict[str, list[Trouble]] = field(default_factory=dict)
     refusals: dict[str, list[errors.KmsMigrateError]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  # requests that are accepted, and then the line is cut
     before_put: Callable[[str], None] = lambda what: None
     _operation: _Operation | None = None
     _etag: int = 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
-from azext_kmsmigrate.errors import Lost, Refused
+from azext_kmsmigrate.errors import AzureError, Lost, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
 from azext_kmsmigrate.migration.journal import Journal, from_document, to_document
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -109,6 +109,9 @@ class _Cluster:
         with self._process.call() as sim:
             sim.azure.put(what, seen.etag, change)
             self._process.point()
+            if sim.azure.lost.get(what):
+                sim.azure.lost[what] -= 1
+                raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
             while not sim.azure.finished():
                 tick(f"{what}: Azure says Updating")
                 sim.clock.sleep(10.0)
