@@ -6,6 +6,7 @@ Azure may go on with when this process ends.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
@@ -13,6 +14,7 @@ from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError
 from azext_kmsmigrate.migration.facts import ClusterFacts
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
@@ -66,7 +68,8 @@ class Deeds:
         except errors.Lost:
             raise
         except KmsMigrateError as error:
-            self._end(step, StepStatus.FAILED, str(error))
+            with suppress(ClusterError):  # an API server that is away must not hide what stopped the step
+                self._end(step, StepStatus.FAILED, str(error))
             raise
         self._end(step, StepStatus.DONE, "")
 
@@ -78,7 +81,8 @@ class Deeds:
 
     def complete(self) -> None:
         """Everything is done and proven."""
-        self._save(replace(self.journal, completed_at=self._world.now(), last_problem=""))
+        self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
+        self._world.secrets.delete_canary()
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""
@@ -94,19 +98,25 @@ class Deeds:
         try:
             result = self._world.cluster.disable_kms(seen, self._world.tick)
         except AzureError:
-            self._save(replace(self.journal, exposed_from=""))
+            # A refusal and a lost connection look alike from here; only the cluster knows whether it was accepted.
+            with suppress(KmsMigrateError):
+                seen = self._world.cluster.observe()
+                if seen.kms.enabled and not seen.busy:
+                    self._save(replace(self.journal, exposed_from=""))
             raise
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(True, result)
         if after.kms.enabled:
+            self._save(replace(self.journal, exposed_from=""))
             raise self._failed(
                 "turning KMS off", result, "KMS is still on and Secrets are readable as before; nothing is lost."
             )
 
     def _enable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         assert plan.target_kms is not None
-        self._plant_canary(step)
+        # The canary of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
+        self._plant_canary(step, self._world.secrets.find_canary())
         result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
@@ -145,17 +155,15 @@ class Deeds:
 
     def _rewrite(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         wanted = stored_form(seen.kms_state)
-        changing = StepId.DISABLE_KMS if step is StepId.DECRYPT_SECRETS else StepId.ENABLE_KMS
-        canary = self.journal.canary if self.journal.canary and self.journal.canary.before is changing else None
-        settled = self._rewriting.settle(wanted, canary, self._world.tick)
+        settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
         self._world.observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick)
         self._judge(self.evidence, step)
         if step is StepId.ENCRYPT_SECRETS:
             self._save(replace(self.journal, exposed_to=self._world.now()))
-        # What the step changed is proven; a later step plants a canary of its own.
-        self._world.secrets.delete_canary()
-        self._save(replace(self.journal, canary=None, barrier=self.evidence.barrier))
+        # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
+        # servers' counters nothing else shows that they changed over.
+        self._save(replace(self.journal, barrier=self.evidence.barrier))
 
     # what they share
 
@@ -209,8 +217,8 @@ class Deeds:
             )
         return after
 
-    def _plant_canary(self, before: StepId) -> None:
-        canary = self._world.secrets.create_canary()
+    def _plant_canary(self, before: StepId, planted: SecretRef | None = None) -> None:
+        canary = planted or self._world.secrets.create_canary()
         self._save(replace(self.journal, canary=CanaryRecord(canary.uid, str(canary.resource_version), before)))
 
     def _check_kubelets(self, version: KubernetesVersion, seen: ClusterFacts) -> None:

@@ -96,6 +96,9 @@ class Secrets(Protocol):
     def create_canary(self) -> SecretRef:
         """Create the tool's own Secret anew (an older one is deleted first)."""
 
+    def find_canary(self) -> SecretRef | None:
+        """The canary as it lies, in a settled cluster: no API server may be unable to read it."""
+
     def canary_as(self, record: CanaryRecord) -> SecretRef:
         """The canary as it was when the record was made; asks nothing, for it may be unreadable just now."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
@@ -71,7 +72,7 @@ class Runner:
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
-            next_command=f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+            next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
         )
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
@@ -80,7 +81,7 @@ class Runner:
         cluster = situation.cluster
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
-        canary = situation.journal.canary if situation.journal else None
+        canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         tick = self._world.observer.heartbeat
         settled = self._rewriting.settle(wanted, canary, tick)
         evidence = self._rewriting.prove(wanted, settled, cluster, tick, namespaces)
@@ -104,20 +105,19 @@ class Runner:
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
         situation = self._observe()
-        plan = self._planned(situation, request)
-        if plan.blocked:
-            raise plan.blocked
-        if not plan.pending:
-            return RunResult(
-                ClusterDocument.of(situation.cluster),
-                RunState.NOTHING_TO_DO,
-                plan.summary,
-                next_command=f"az aks kms-migrate verify {situation.cluster.name.option_text}",
-            )
-        confirm(situation.cluster, plan)
+        shown = self._planned(situation, request)
+        if nothing := _nothing_to_do(situation, shown, request):
+            return nothing
+        confirm(situation.cluster, shown)
         with self._world.lease.held():
-            # Another run may have come between the plan and the Lease.
-            return _Run(self._world, self._rewriting, request, self._observe()).to_the_end()
+            # Another run, or somebody else, may have come between the plan and the Lease.
+            situation = self._observe()
+            plan = self._planned(situation, request)
+            if nothing := _nothing_to_do(situation, plan, request):
+                return nothing
+            if plan.steps[0].id.place < shown.steps[0].id.place:
+                raise _drift(situation.cluster, plan.steps[0].id, _command(request, situation.cluster))
+            return _Run(self._world, self._rewriting, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
@@ -126,7 +126,7 @@ class Runner:
         cluster = situation.cluster
         confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
         wanted = stored_form(cluster.kms_state)
-        canary = situation.journal.canary if situation.journal else None
+        canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         with self._world.lease.held():
             began = self._world.clock.monotonic()
             started = self._world.now()
@@ -196,6 +196,7 @@ class _Run:
         )
         self._situation = first
         self._proven: set[StepId] = set()
+        self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
         self._proofs: list[Evidence] = []
         self._reconciled = False
@@ -204,16 +205,16 @@ class _Run:
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
         try:
-            while (step := self._next()) is not None:
+            while not (stop := _stops_here(self._situation, self._request)) and (step := self._next()) is not None:
                 self._do(step)
-                if self._stop_here(step):
-                    return self._result(RunState.STOPPED, f"Stopped after '{step.value}', as asked.", self._command)
                 self._situation = self._look()
         except Lost:
             raise
         except KmsMigrateError as error:
             if not self._ended and isinstance(error, Refused):
                 raise
+            with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
+                self._situation = replace(self._situation, cluster=self._world.cluster.observe())
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
         except KeyboardInterrupt:
             running = self._deeds.journal.running
@@ -226,6 +227,8 @@ class _Run:
             return replace(
                 self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
             )
+        if stop:
+            return self._result(RunState.STOPPED, stop, self._command)
         if self._request.only:
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
@@ -244,6 +247,7 @@ class _Run:
             if plan.preparation is Preparation.WAIT:
                 self._world.observer.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
                 self._world.cluster.wait(self._world.tick)
+                self._distrust()
             elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
                 self._reconciled = True
                 self._deeds.reconcile(self._situation.cluster)
@@ -251,15 +255,8 @@ class _Run:
                 break
             self._situation = self._look()
         step = plan.steps[0].id if plan.steps else None
-        if step in self._ended and step is not StepId.UPGRADE:
-            raise Refused(
-                errors.DRIFT,
-                name=self._situation.cluster.name.name,
-                group=self._situation.cluster.name.group,
-                change=f"KMS is {self._situation.cluster.kms_state.value} again, Kubernetes "
-                f"{self._situation.cluster.version}; '{step.value}' would have to be done a second time",
-                next=self._command,
-            )
+        if step is not None and self._goes_back(step):
+            raise _drift(self._situation.cluster, step, self._command)
         return step
 
     def _do(self, step: StepId) -> None:
@@ -271,6 +268,7 @@ class _Run:
             if self._conflicts > _CONFLICTS:
                 raise
             self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            self._distrust()
             return
         except KmsMigrateError:
             self._note(step, StepStatus.FAILED, began, started)
@@ -278,6 +276,19 @@ class _Run:
         self._note(step, StepStatus.DONE, began, started)
         if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
             self._proven.add(step)
+
+    def _goes_back(self, step: StepId) -> bool:
+        """Whether the world is behind what this run has done: an upgrade has hops, a proof may be due again."""
+        after = {s for s in self._ended if s.place > step.place}
+        if step is StepId.DECRYPT_SECRETS:
+            after.discard(StepId.UPGRADE)
+        again = step in self._ended and step not in self._distrusted and step is not StepId.UPGRADE
+        return again or bool(after)
+
+    def _distrust(self) -> None:
+        """Somebody else was at the cluster, and may have turned KMS on and off: a proof has to be made anew."""
+        self._distrusted = self._proven - {StepId.UPGRADE_NODE_POOLS}
+        self._proven -= self._distrusted
 
     def _note(self, step: StepId, status: StepStatus, began: float, started: str) -> None:
         record = self._deeds.journal.record_of(step)
@@ -297,12 +308,6 @@ class _Run:
     def _look(self) -> Situation:
         return observe(self._world, frozenset(self._proven))
 
-    def _stop_here(self, step: StepId) -> bool:
-        if step is not self._request.stop_after or step not in self._ended:
-            return False
-        left = decide(self._look(), self._request.goal).steps
-        return bool(left) and left[0].id is not step
-
     def _next_start(self) -> str:
         return f"az aks kms-migrate start {self._situation.cluster.name.option_text}"
 
@@ -321,6 +326,39 @@ class _Run:
             keep_keys=list(dict.fromkeys(k for k in (old, cluster.kms.key_id) if k)),
             next_command=next_command,
         )
+
+
+def _nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:
+    """The result when nothing is left. Raises what blocks the rest."""
+    if plan.blocked:
+        raise plan.blocked
+    stop = _stops_here(situation, request)
+    if plan.pending and not stop:
+        return None
+    return RunResult(
+        ClusterDocument.of(situation.cluster),
+        RunState.NOTHING_TO_DO,
+        f"Nothing to do up to '{request.stop_after.value}'." if stop and request.stop_after else plan.summary,
+        next_command=f"az aks kms-migrate {'start' if stop else 'verify'} {situation.cluster.name.option_text}",
+    )
+
+
+def _drift(cluster: ClusterFacts, step: StepId, command: str) -> Refused:
+    return Refused(
+        errors.DRIFT,
+        name=cluster.name.name,
+        group=cluster.name.group,
+        change=f"KMS is {cluster.kms_state.value}, Kubernetes {cluster.version}; '{step.value}' would have to be done "
+        "again",
+        next=command,
+    )
+
+
+def _stops_here(situation: Situation, request: Request) -> str:
+    """The sentence that says so, when what is left comes after the step to stop at."""
+    left = decide(situation, request.goal).steps
+    stop = request.stop_after
+    return f"Stopped after '{stop.value}', as asked." if stop and left and left[0].id.place > stop.place else ""
 
 
 def _command(request: Request, cluster: ClusterFacts) -> str:

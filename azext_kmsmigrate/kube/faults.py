@@ -40,7 +40,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     if found := _POLICY.search(message):
         return Failure(FailureClass.ADMISSION_DENIED, f"policy {found[1]}")
     if found := _WEBHOOK_DOWN.search(message):
-        return Failure(FailureClass.TRANSIENT, f"webhook {found[1]} cannot be called", retry_after)
+        return Failure(FailureClass.WEBHOOK_DOWN, f"webhook {found[1]} cannot be called", retry_after)
     if status == 410:
         return Failure(FailureClass.EXPIRED, token=str((document.get("metadata") or {}).get("continue") or ""))
     if status == 422:

@@ -67,6 +67,12 @@ class KubeSecrets:
         created = self._api.call("create the canary Secret", "POST", path, body=body, accept=METADATA)
         return _ref(created)
 
+    def find_canary(self) -> SecretRef | None:
+        try:
+            return _ref(self._api.call("read the canary Secret", "GET", _CANARY_PATH, accept=METADATA))
+        except Answered:
+            return None
+
     def canary_as(self, record: CanaryRecord) -> SecretRef:
         return SecretRef(NAMESPACE, CANARY, record.uid, int(record.resource_version), signature=0)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from azext_kmsmigrate.migration.counts import SecretCounts
-from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 SCHEMA_VERSION = 1
@@ -83,6 +83,14 @@ class Journal:
     def running(self) -> StepRecord | None:
         """The step that a run had begun and not ended: it may still be under way in Azure."""
         return next((r for r in self.steps if r.status is StepStatus.RUNNING), None)
+
+    def canary_for(self, now: KmsState) -> CanaryRecord | None:
+        """The canary, if it tells something about the present KMS state: see ``rewrite.rewriting``."""
+        telling = {
+            KmsState.OFF: (StepId.DISABLE_KMS, StepId.ENABLE_KMS),
+            KmsState.V2: (StepId.ENABLE_KMS,),
+        }.get(now, ())
+        return self.canary if self.canary is not None and self.canary.before in telling else None
 
     def with_step(self, record: StepRecord) -> Journal:
         """The record replaces an older one of the same step, and moves to the end: steps stay in time order."""

@@ -14,7 +14,8 @@
 | any | last operation failed | journal unfinished | as the row of the state, after one reconcile |
 | any | stopped, deleting | | refuse |
 
-A step that this run has already done and proven is left out (``done``); what is left is always a suffix.
+A step that this run has already done and proven (``done``) is left out when none has to come before it: what is left
+is always a suffix, so what was proven under another KMS state counts for nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
@@ -95,7 +97,7 @@ def decide(situation: Situation, goal: Goal) -> Plan:
         return replace(plan, blocked=refusal)
     if plan.pending:
         plan = replace(plan, preparation=_preparation(cluster))
-    return replace(plan, steps=tuple(s for s in plan.steps if s.id not in situation.done))
+    return replace(plan, steps=tuple(dropwhile(lambda s: s.id in situation.done, plan.steps)))
 
 
 def _by_state(situation: Situation, goal: Goal) -> Plan:
@@ -104,7 +106,7 @@ def _by_state(situation: Situation, goal: Goal) -> Plan:
         if journal is None or not journal.unfinished:
             return Plan(KmsState.V2, "Nothing to do: KMS v2 is on.")
         steps = [_ENCRYPT]
-        if any(pool.version < cluster.version for pool in cluster.pools):
+        if _left_pools_behind(situation):
             steps.append(_pools(cluster))
         return Plan(
             KmsState.V2,
@@ -177,8 +179,7 @@ def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfil
         detail=kms.key_id,
     )
     yield _ENCRYPT
-    lagging = _unfinished(situation) is not None and any(p.version < cluster.version for p in cluster.pools)
-    if (hop is not None and not hop.whole) or (hop is None and lagging):
+    if (hop is not None and not hop.whole) or (hop is None and _left_pools_behind(situation)):
         yield _pools(cluster)
 
 
@@ -187,6 +188,13 @@ _ENCRYPT = PlannedStep(
     "Secrets written before KMS was on are stored without it",
     reversible=True,
 )
+
+
+def _left_pools_behind(situation: Situation) -> bool:
+    """Whether this migration upgraded the control plane first. Pools that were behind before are the user's own."""
+    journal = _unfinished(situation)
+    upgraded = journal is not None and journal.record_of(StepId.UPGRADE) is not None
+    return upgraded and any(pool.version < situation.cluster.version for pool in situation.cluster.pools)
 
 
 def _pools(cluster: ClusterFacts) -> PlannedStep:

@@ -18,6 +18,7 @@ class FailureClass(str, enum.Enum):
     """Why a request about a Secret failed, reduced from the server's answer; stable, shown to users."""
 
     ADMISSION_DENIED = "admissionDenied"
+    WEBHOOK_DOWN = "webhookDown"
     FORBIDDEN = "forbidden"
     UNAUTHORIZED = "unauthorized"
     INVALID = "invalid"
@@ -32,7 +33,12 @@ class FailureClass(str, enum.Enum):
     @property
     def retriable(self) -> bool:
         """Whether the same request may succeed a little later."""
-        return self in (FailureClass.THROTTLED, FailureClass.TIMED_OUT, FailureClass.TRANSIENT)
+        return self in (
+            FailureClass.THROTTLED,
+            FailureClass.TIMED_OUT,
+            FailureClass.TRANSIENT,
+            FailureClass.WEBHOOK_DOWN,
+        )
 
 
 @dataclass(frozen=True)

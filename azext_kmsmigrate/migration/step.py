@@ -19,6 +19,11 @@ class StepId(str, enum.Enum):
     ENCRYPT_SECRETS = "encrypt-secrets"
     UPGRADE_NODE_POOLS = "upgrade-node-pools"
 
+    @property
+    def place(self) -> int:
+        """Its place in the documented order."""
+        return list(StepId).index(self)
+
 
 class StepStatus(str, enum.Enum):
     """Where a step stands."""

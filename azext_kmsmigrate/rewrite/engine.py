@@ -28,7 +28,12 @@ from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.verdict import MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
 
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
-_SYSTEMIC_CLASSES = frozenset(FailureClass) - {FailureClass.ADMISSION_DENIED, FailureClass.INVALID}
+_OF_THE_OBJECT = {
+    FailureClass.ADMISSION_DENIED,
+    FailureClass.WEBHOOK_DOWN,
+    FailureClass.INVALID,
+    FailureClass.TOO_LARGE,
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Engine:
         """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
         crew = _Crew(self._secrets, self._clock, Pacing(self._ceiling), self._chance, wanted)
         try:
-            for page in walk(self._read_page, wanted.namespaces):
+            for page in walk(self.read_page, wanted.namespaces):
                 if isinstance(page, Unlisted):
                     crew.unlisted(page)
                     continue
@@ -95,9 +100,10 @@ class Engine:
             crew.dismiss()
         return crew.result
 
-    def _read_page(self, namespace: str, token: str) -> Page | Failure:
+    def read_page(self, namespace: str, token: str, limit: int = PAGE_SIZE) -> Page | Failure:
+        """One page of the list; a failure that may pass has been retried."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            page = self._secrets.page(namespace=namespace, limit=PAGE_SIZE, token=token)
+            page = self._secrets.page(namespace=namespace, limit=limit, token=token)
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
             if pause is None:
                 return page
@@ -253,6 +259,6 @@ class _Crew:
     def _count_streak(self, failure: Failure) -> None:
         kind, length = self._streak
         self._streak = (failure.kind, length + 1 if kind is failure.kind else 1)
-        if failure.kind in _SYSTEMIC_CLASSES and self._streak[1] >= _SYSTEMIC:
+        if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
             self.result.systemic = failure
             self.stopping = True

@@ -18,6 +18,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Gone, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
@@ -46,12 +47,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settled:
-    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now."""
+    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now.
+
+    ``record``: how the journal knows the canary, when it does.
+    """
 
     grade: Grade
     replicas: int
     moves: int
     canary: SecretRef
+    record: CanaryRecord | None = None
 
 
 def stored_form(state: KmsState) -> StoredAs:
@@ -77,27 +82,33 @@ class Rewriting:
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until no API server disagrees about the form it writes.
 
-        :param before: the canary as it was written before the change, when there was one
+        :param before: the canary as it was recorded before a change, when it was: the change to the wanted form, so
+            that it has to move, or one that has not come, so that it has to lie as it was proven
         :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
         """
         canary = self._secrets.canary_as(before) if before else self._secrets.create_canary()
-        state = Settling(self._limits.grace, inherited=before is not None)
+        # A change that was planned and never came leaves the canary as it was proven: there it must not move.
+        proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
+        state = Settling(self._limits.grace, inherited=before is not None, changed=proven)
         deadline = self._clock.monotonic() + self._limits.patience
         while True:
             canary, state = self._sample(canary, state)
             now = self._clock.monotonic()
             signs = state.describe()
-            if state.still(now):
+            if proven and state.moves:
+                proven, state = False, Settling(self._limits.grace)
+            # Looking directly changes the canary, so it waits until the canary has said what it can.
+            if state.still(now) and (state.changed or not state.inherited):
+                record = before if state.inherited else None
                 canary, direct = self._look_directly(canary)
                 if wrong := direct.disagreeing(wanted):
                     signs = f"an API server still writes {' and '.join(wrong)}"
                     state = Settling(self._limits.grace, state.inherited, changed=state.changed)
                 elif direct.replicas:
-                    return Settled(Grade.DIRECT, direct.replicas, state.moves, canary)
-                elif state.changed:
-                    return Settled(Grade.BEHAVIOURAL, 0, state.moves, canary)
-                elif not state.inherited:
-                    return Settled(Grade.NONE, 0, state.moves, canary)
+                    return Settled(Grade.DIRECT, direct.replicas, state.moves, canary, record)
+                else:
+                    grade = Grade.BEHAVIOURAL if state.inherited else Grade.NONE
+                    return Settled(grade, 0, state.moves, canary, record)
             if now > deadline:
                 raise ClusterError(errors.NOT_SETTLED, seconds=round(self._limits.patience), signs=signs)
             tick(f"waiting until every API server writes {wanted.value}: {signs}")
@@ -127,7 +138,7 @@ class Rewriting:
                 f"The proof met a Secret in another form ({evidence.tripped[0]}): an API server wrote the old form "
                 "late. Settling and rewriting again."
             )
-            settled = self.settle(wanted, None, tick)
+            settled = self.settle(wanted, settled.record, tick)
         return evidence
 
     def prove(
@@ -202,7 +213,7 @@ class Rewriting:
         return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
 
     def _barrier(self) -> int:
-        page = self._secrets.page(limit=1)
+        page = self._engine.read_page("", "", limit=1)
         if isinstance(page, Failure):
             raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
         return page.resource_version
@@ -212,7 +223,7 @@ class Rewriting:
             answer = connection.patch(canary.namespace, canary.name)
         if isinstance(answer, Gone) or (isinstance(answer, Patched) and answer.uid != canary.uid):
             # Somebody deleted it, or made it anew: what it showed of the time before the change is lost.
-            return self._secrets.create_canary(), Settling(state.grace, inherited=False, changed=state.changed)
+            return self._secrets.create_canary(), Settling(state.grace)
         after = state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
         return _as_it_lies(canary, answer), after
 

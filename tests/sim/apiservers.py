@@ -1,0 +1,219 @@
+"""The API servers and their etcd: Secrets with the form they lie in, replicas that read and write forms.
+
+The rule of kubernetes/apiserver: what was read by anything but the first provider is stale, and an empty patch writes
+what is stale and nothing else. A form for which a replica has no reader answers 500, on a page of a list too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from azext_kmsmigrate.migration.secret import (
+    Answer,
+    Counters,
+    Failure,
+    FailureClass,
+    Gone,
+    Page,
+    Patched,
+    SecretRef,
+    StoredAs,
+)
+
+CANARY = ("kube-system", "aks-kms-migrate-canary")
+_PREFIX = {
+    StoredAs.KMS_V1: "k8s:enc:kms:v1:azurekmsprovider:",
+    StoredAs.KMS_V2: "k8s:enc:kms:v2:azurekmsprovider:",
+}
+
+
+@dataclass
+class Encryption:
+    """What one API server writes, and what it can read besides."""
+
+    writes: StoredAs
+    reads: frozenset[StoredAs]
+
+    @classmethod
+    def of(cls, writes: StoredAs, *readers: StoredAs) -> Encryption:
+        return cls(writes, frozenset((writes, *readers)))
+
+
+@dataclass
+class Stored:
+    """One Secret in etcd. ``edits`` counts the changes of clients: it stands for managedFields."""
+
+    uid: str
+    resource_version: int
+    form: StoredAs
+    edits: int = 0
+
+
+@dataclass
+class Replica:
+    """One API server. ``to_come``: configurations it takes on, each at its time."""
+
+    encryption: Encryption
+    started: float
+    to_come: list[tuple[float, Encryption]] = field(default_factory=list)
+    to_storage: dict[str, float] = field(default_factory=dict)
+    from_storage: dict[str, float] = field(default_factory=dict)
+
+
+class ApiServers:
+    """All replicas behind one load balancer, which goes round robin. Safe to use from several threads."""
+
+    def __init__(self, encryption: Encryption, replicas: int, now: Callable[[], float]) -> None:
+        self._lock = threading.RLock()
+        self._now = now
+        self._version = 1000
+        self._uids = itertools.count(1)
+        self._turn = itertools.count()
+        self.replicas = [Replica(encryption, started=float(i)) for i in range(replicas)]
+        self.secrets: dict[tuple[str, str], Stored] = {}
+        self.metrics = True
+        self.writes = 0
+        self.answers: dict[tuple[str, str], deque[Answer]] = {}
+        self.always: dict[tuple[str, str], Answer] = {}
+        self.page_answers: deque[Failure] = deque()
+        self.expiring = 0  # continue tokens that are going to be answered with 410
+        self.after_page: Callable[[Page], None] = lambda page: None
+
+    # what the test sees and does
+
+    def add(self, namespace: str, *names: str) -> None:
+        """Somebody creates Secrets, through whichever replica is next."""
+        for name in names:
+            with self._lock:
+                self._write((namespace, name), self._replica(next(self._turn)), edited=True)
+
+    def change(self, namespace: str, name: str) -> None:
+        """Somebody changes a Secret."""
+        self.add(namespace, name)
+
+    def delete(self, namespace: str, name: str) -> None:
+        with self._lock:
+            self.secrets.pop((namespace, name), None)
+            self._version += 1
+
+    def forms(self) -> dict[StoredAs, int]:
+        """The truth: how many Secrets of the user's lie in which form."""
+        with self._lock:
+            return dict(Counter(s.form for key, s in self.secrets.items() if key != CANARY))
+
+    def deny(self, namespace: str, name: str, webhook: str) -> None:
+        """A webhook denies updates of one Secret until ``allow``."""
+        self.always[namespace, name] = Failure(FailureClass.ADMISSION_DENIED, f"webhook {webhook}")
+
+    def allow(self, namespace: str, name: str) -> None:
+        del self.always[namespace, name]
+
+    def configure(self, at: float, roll: list[float], encryption: Encryption) -> None:
+        """Replica i takes the configuration on ``roll[i]`` seconds after ``at`` (the last entry for all further)."""
+        with self._lock:
+            for index, replica in enumerate(self.replicas):
+                later = at + (roll[index] if index < len(roll) else roll[-1])
+                replica.to_come = [(t, e) for t, e in replica.to_come if t < later]
+                replica.to_come.append((later, encryption))
+
+    # what the ports ask
+
+    def next_replica(self) -> int:
+        return next(self._turn) % len(self.replicas)
+
+    def page(self, replica: int, namespace: str, limit: int, token: str) -> Page | Failure:
+        with self._lock:
+            if self.page_answers:
+                return self.page_answers.popleft()
+            keys = sorted(k for k in self.secrets if not namespace or k[0] == namespace)
+            if token:
+                if self.expiring and token.startswith("live"):
+                    self.expiring -= 1
+                    return Failure(FailureClass.EXPIRED, token=token.replace("live", "fresh", 1))
+                start = tuple(token.split("@")[1].split("/"))
+                keys = [k for k in keys if k > start]
+            kept = keys[:limit]
+            server = self._replica(replica)
+            for key in kept:
+                if self.secrets[key].form not in server.encryption.reads:
+                    return Failure(FailureClass.UNDECRYPTABLE, "no key for it", secret="/".join(key))
+            page = Page(
+                tuple(self._ref(key) for key in kept if key != CANARY),
+                self._version,
+                f"live@{'/'.join(kept[-1])}" if len(keys) > limit else "",
+                max(0, len(keys) - limit),
+            )
+        self.after_page(page)
+        return page
+
+    def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False) -> Answer:
+        with self._lock:
+            if scripted := self.answers.get(key):
+                return scripted.popleft()
+            stored = self.secrets.get(key)
+            if stored is None:
+                return Gone()
+            server = self._replica(replica)
+            if stored.form not in server.encryption.reads:
+                return Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it", secret="/".join(key))
+            _count(server.from_storage, "identity" if stored.form is StoredAs.PLAIN else _PREFIX[stored.form])
+            if key in self.always:
+                return self.always[key]
+            if edit or stored.form is not server.encryption.writes:
+                self._write(key, server, edited=edit)
+            ref = self._ref(key)
+            return Patched(ref.uid, ref.resource_version, ref.signature)
+
+    def counters(self, replica: int) -> Counters | None:
+        with self._lock:
+            server = self._replica(replica)
+            return (
+                Counters(server.started, dict(server.to_storage), dict(server.from_storage)) if self.metrics else None
+            )
+
+    def create_canary(self, replica: int) -> SecretRef:
+        with self._lock:
+            self.secrets.pop(CANARY, None)
+            self._write(CANARY, self._replica(replica), edited=True)
+            return self._ref(CANARY)
+
+    def find_canary(self) -> SecretRef | None:
+        with self._lock:
+            return self._ref(CANARY) if CANARY in self.secrets else None
+
+    def delete_canary(self) -> None:
+        with self._lock:
+            self.secrets.pop(CANARY, None)
+
+    def _replica(self, index: int) -> Replica:
+        server = self.replicas[index % len(self.replicas)]
+        while server.to_come and server.to_come[0][0] <= self._now():
+            at, encryption = server.to_come.pop(0)
+            if encryption != server.encryption:
+                server.encryption, server.started = encryption, at + index % len(self.replicas) / 1000
+                server.to_storage, server.from_storage = {}, {}
+        return server
+
+    def _write(self, key: tuple[str, str], server: Replica, *, edited: bool) -> None:
+        self._version += 1
+        stored = self.secrets.get(key) or Stored(f"uid-{next(self._uids)}", 0, server.encryption.writes)
+        self.secrets[key] = replace(
+            stored,
+            resource_version=self._version,
+            form=server.encryption.writes,
+            edits=stored.edits + edited,
+        )
+        self.writes += key != CANARY
+        _count(server.to_storage, _PREFIX.get(server.encryption.writes, ""))
+
+    def _ref(self, key: tuple[str, str]) -> SecretRef:
+        stored = self.secrets[key]
+        return SecretRef(*key, stored.uid, stored.resource_version, stored.edits)
+
+
+def _count(counts: dict[str, float], prefix: str) -> None:
+    counts[prefix] = counts.get(prefix, 0.0) + 1

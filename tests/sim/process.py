@@ -1,0 +1,253 @@
+"""One process of the command: the ports as it sees them, until it is killed.
+
+Every call of a port is two points, asked and answered, and one that changes Azure is more. A killed process has no
+``finally``: from then on each of its calls raises and does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.deeds import World
+from azext_kmsmigrate.errors import AzureError, Lost, Refused
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
+from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
+from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.ports import OperationResult, Tick
+from tests.sim.apiservers import CANARY
+from tests.sim.azure import Change, disabled, enabled, pool_upgraded, upgraded
+
+if TYPE_CHECKING:
+    from tests.sim.cluster import SimCluster
+
+
+class Killed(BaseException):
+    """``kill -9``: nothing of the process runs after it."""
+
+
+class Process:
+    """See the module's docstring. ``points`` counts how far it came."""
+
+    def __init__(self, sim: SimCluster, kill_at: int) -> None:
+        self.sim, self._kill_at = sim, kill_at
+        self._lock = threading.Lock()
+        self.points = 0
+        self.dead = False
+        self.name = f"process-{id(self):x}"
+        self.journal_failures: list[errors.KmsMigrateError] = []
+        self.interrupt_at_tick = 0
+
+    def world(self) -> World:
+        return World(
+            cluster=_Cluster(self),
+            secrets=_Secrets(self),
+            journal=_JournalStore(self),
+            lease=_Lease(self),
+            nodes=_Nodes(self),
+            clock=self.sim.clock,
+            observer=_Observer(self),
+        )
+
+    def point(self) -> None:
+        """A point at which the process may be killed."""
+        with self._lock:
+            if self.dead:
+                raise Killed
+            self.points += 1
+            if self.points == self._kill_at:
+                self.dead = True
+                raise Killed
+
+    @contextmanager
+    def call(self) -> Iterator[SimCluster]:
+        self.point()
+        yield self.sim
+        self.point()
+
+
+class _Cluster:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def observe(self) -> ClusterFacts:
+        with self._process.call() as sim:
+            return sim.azure.show()
+
+    def offers(self) -> Offers:
+        with self._process.call() as sim:
+            return sim.azure.offered()
+
+    def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        return self._put("disable-kms", seen, disabled, tick)
+
+    def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult:
+        return self._put("enable-kms", seen, enabled(kms), tick)
+
+    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
+        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole), tick)
+
+    def upgrade_pool(self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick) -> OperationResult:
+        return self._put(f"upgrade-pool {pool} {version}", seen, pool_upgraded(pool, version), tick)
+
+    def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        return self._put("reconcile", seen, lambda facts: facts, tick)
+
+    def wait(self, tick: Tick) -> ClusterFacts:
+        with self._process.call() as sim:
+            while (facts := sim.azure.show()).busy:
+                tick(f"Azure says {facts.state}")
+                sim.clock.sleep(5.0)
+            return facts
+
+    def _put(self, what: str, seen: ClusterFacts, change: Change, tick: Tick) -> OperationResult:
+        with self._process.call() as sim:
+            sim.azure.put(what, seen.etag, change)
+            self._process.point()
+            if sim.azure.lost.get(what):
+                sim.azure.lost[what] -= 1
+                raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
+            while not sim.azure.finished():
+                tick(f"{what}: Azure says Updating")
+                sim.clock.sleep(10.0)
+            return sim.azure.result
+
+
+class _Secrets:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
+        with self._process.call() as sim:
+            return sim.api.page(sim.api.next_replica(), namespace, limit, token)
+
+    def connect(self) -> _Connection:
+        self._process.point()
+        return _Connection(self._process, self._process.sim.api.next_replica())
+
+    def create_canary(self) -> SecretRef:
+        with self._process.call() as sim:
+            return sim.api.create_canary(sim.api.next_replica())
+
+    def find_canary(self) -> SecretRef | None:
+        with self._process.call() as sim:
+            return sim.api.find_canary()
+
+    def canary_as(self, record: CanaryRecord) -> SecretRef:
+        return SecretRef(*CANARY, record.uid, int(record.resource_version), signature=0)
+
+    def delete_canary(self) -> None:
+        with self._process.call() as sim:
+            sim.api.delete_canary()
+
+
+class _Connection:
+    """Pinned to one API server."""
+
+    def __init__(self, process: Process, replica: int) -> None:
+        self._process, self._replica = process, replica
+
+    def patch(self, namespace: str, name: str) -> Answer:
+        with self._process.call() as sim:
+            return sim.api.patch(self._replica, (namespace, name))
+
+    def touch(self, namespace: str, name: str, value: str) -> Answer:
+        assert (namespace, name) == CANARY, "only the tool's own Secret is ever changed"
+        with self._process.call() as sim:
+            return sim.api.patch(self._replica, CANARY, edit=True)
+
+    def counters(self) -> Counters | None:
+        with self._process.call() as sim:
+            return sim.api.counters(self._replica)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _JournalStore:
+    """Keeps the journal as text, and refuses a save over somebody else's."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._version = 0
+
+    def load(self) -> Journal | None:
+        with self._process.call() as sim:
+            self._version = sim.journal_version
+            return from_document(json.loads(sim.journal_document)) if sim.journal_document else None
+
+    def save(self, journal: Journal) -> None:
+        with self._process.call() as sim:
+            if self._process.journal_failures:
+                raise self._process.journal_failures.pop(0)
+            if self._version != sim.journal_version:
+                raise Lost(errors.LEASE_LOST, holder="another run")
+            sim.journal_document = json.dumps(to_document(journal))
+            sim.journal_version += 1
+            self._version = sim.journal_version
+
+
+class _Lease:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def held(self) -> AbstractContextManager[None]:
+        return self._held()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._process.call() as sim:
+            if sim.lease_holder and sim.clock.monotonic() < sim.lease_until:
+                raise Refused(errors.LEASE_HELD, name="blue", holder=sim.lease_holder, age=1, left=59)
+            sim.lease_holder = self._process.name
+            self._extend(sim)
+        try:
+            yield
+        finally:
+            if not self._process.dead and sim.lease_holder == self._process.name:
+                sim.lease_holder = ""
+
+    def renew(self) -> None:
+        self._process.point()
+        sim = self._process.sim
+        if sim.lease_holder not in ("", self._process.name):
+            raise Lost(errors.LEASE_LOST, holder=sim.lease_holder)
+        if sim.lease_holder:
+            self._extend(sim)
+
+    def holder(self) -> str | None:
+        with self._process.call() as sim:
+            return sim.lease_holder or None
+
+    def _extend(self, sim: SimCluster) -> None:
+        sim.lease_until = sim.clock.monotonic() + 60.0
+
+
+class _Nodes:
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def kubelets(self) -> dict[str, KubernetesVersion]:
+        with self._process.call() as sim:
+            return sim.kubelets()
+
+
+class _Observer:
+    """Remembers what was said. ``interrupt_at_tick``: Ctrl-C at that sign of life."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._beats = 0
+
+    def say(self, text: str) -> None:
+        self._process.sim.said.append(text)
+
+    def heartbeat(self, text: str) -> None:
+        self._beats += 1
+        if self._beats == self._process.interrupt_at_tick:
+            raise KeyboardInterrupt
