@@ -19,6 +19,8 @@ _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]{1,253})"')
 _SECRET_KEY = re.compile(r"/registry/secrets/([a-z0-9.-]{1,253})/([a-z0-9.-]{1,253})")
 _FIELD = re.compile(r"^[A-Za-z0-9_.\[\]/-]{1,100}$")
 
+_LONGEST_WAIT = 60.0  # seconds; a server that asks for more is asked again all the same
+
 # 500 answers that go away: a KMS v2 provider that has not yet had, or has just lost, a good Status.
 _PASSING = ("expired at", "nil transformer", "etcdserver:", "leader changed")
 _LOST_KEY = (
@@ -42,7 +44,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     if found := _WEBHOOK_DOWN.search(message):
         return Failure(FailureClass.WEBHOOK_DOWN, f"webhook {found[1]} cannot be called", retry_after)
     if status == 410:
-        return Failure(FailureClass.EXPIRED, token=str((document.get("metadata") or {}).get("continue") or ""))
+        return Failure(FailureClass.EXPIRED, token=str(_part(document, "metadata").get("continue") or ""))
     if status == 422:
         return Failure(FailureClass.INVALID, _fields(document))
     if status >= 500 and any(words in message for words in _LOST_KEY) and not _passing(message):
@@ -87,14 +89,21 @@ def _status(body: bytes) -> dict[str, Any]:
     return document if isinstance(document, dict) and document.get("kind") == "Status" else {}
 
 
+def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = document.get(name)
+    return part if isinstance(part, dict) else {}
+
+
 def _fields(document: Mapping[str, Any]) -> str:
-    causes = (document.get("details") or {}).get("causes") or ()
-    fields = [str(c.get("field")) for c in causes if isinstance(c, dict)]
+    causes = _part(document, "details").get("causes")
+    fields = [str(c.get("field")) for c in causes if isinstance(c, dict)] if isinstance(causes, list) else []
     return ", ".join(f for f in fields if _FIELD.match(f)) or "no field named"
 
 
 def _seconds(text: str | None) -> float | None:
+    """A Retry-After that can be waited for; a date, or a number that makes no sense, counts as none."""
     try:
-        return float(text) if text else None
+        seconds = float(text or "")
     except ValueError:
         return None
+    return min(seconds, _LONGEST_WAIT) if 0 <= seconds < float("inf") else None

@@ -164,7 +164,7 @@ def from_document(document: object) -> Journal:
         raise JournalUnreadableError(f"its schemaVersion is {document.get('schemaVersion')!r}, not {SCHEMA_VERSION}")
     try:
         return _read(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise JournalUnreadableError(f"a field is missing or malformed ({type(error).__name__}: {error})") from error
 
 

@@ -122,7 +122,10 @@ def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
     state, where = cluster.kms_state, {"name": cluster.name.name, "group": cluster.name.group}
     journal = _unfinished(situation)
     version = goal.kubernetes_version or (journal.target_version if journal else "")
-    target = Target.parse(version)
+    try:
+        target = Target.parse(version)
+    except ValueError:
+        return Plan(state, "No version is known.", blocked=Refused(errors.BAD_VERSION, version=version, **where))
     kms = target_kms(situation, goal)
     if kms is None:
         return Plan(state, "KMS is off and no key is known.", blocked=Refused(errors.KEY_UNKNOWN, **where))
@@ -213,7 +216,7 @@ def target_kms(situation: Situation, goal: Goal) -> KmsProfile | None:
     key_id = goal.key_id or known.key_id
     if not key_id:
         return None
-    access = goal.network_access or known.network_access
+    access = goal.network_access or (NetworkAccess.PRIVATE if goal.vault_id else known.network_access)
     vault_id = (goal.vault_id or known.vault_id) if access is NetworkAccess.PRIVATE else ""
     return KmsProfile(enabled=True, key_id=key_id, network_access=access, vault_id=vault_id)
 

@@ -1,0 +1,111 @@
+"""The journal document: what was written is read back, and nothing that is found there breaks the reader."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.journal import (
+    CanaryRecord,
+    Journal,
+    JournalUnreadableError,
+    StepRecord,
+    from_document,
+    to_document,
+)
+from azext_kmsmigrate.migration.step import StepId, StepStatus
+
+texts = st.text(max_size=8)
+numbers = st.integers(0, 10**9)
+profiles = st.builds(KmsProfile, st.booleans(), texts, st.sampled_from(list(NetworkAccess)), texts)
+counts = st.builds(SecretCounts, numbers, numbers, numbers, numbers)
+steps = st.sampled_from(list(StepId))
+records = st.builds(
+    StepRecord, steps, st.sampled_from(list(StepStatus)), texts, texts, texts, secrets=st.none() | counts
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+journals = st.builds(
+    Journal,
+    texts,
+    texts,
+    original_kms=st.none() | profiles,
+    target_kms=st.none() | profiles,
+    target_version=texts,
+    steps=st.lists(records, max_size=4).map(tuple),
+    canary=st.none() | st.builds(CanaryRecord, texts, texts, steps),
+    barrier=numbers,
+    exposed_from=texts,
+    exposed_to=texts,
+    last_problem=texts,
+    completed_at=texts,
+    unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
+)
+
+
+@given(journals)
+def test_a_journal_is_read_back_as_it_was_written(journal: Journal) -> None:
+    assert from_document(json.loads(json.dumps(to_document(journal)))) == journal
+
+
+@given(json_values)
+def test_any_other_document_is_unreadable_and_nothing_else(document: object) -> None:
+    try:
+        from_document(document)
+    except JournalUnreadableError:
+        return
+    raise AssertionError("a random document was taken for a journal")
+
+
+_FIELDS = sorted(to_document(Journal("c", "t")))
+_FULL = to_document(
+    Journal(
+        "c",
+        "t",
+        original_kms=KmsProfile(),
+        target_kms=KmsProfile(),
+        steps=(StepRecord(StepId.UPGRADE, StepStatus.DONE, "t", secrets=SecretCounts()),),
+        canary=CanaryRecord("u", "1", StepId.ENABLE_KMS),
+    )
+)
+_INSIDE = ["originalKms", "targetKms", "canary", "exposure"]
+
+
+@given(st.sampled_from(_FIELDS), json_values)
+def test_a_damaged_field_is_read_or_told_and_nothing_else(field: str, value: object) -> None:
+    _read_or_told({**_FULL, field: value})
+
+
+@given(st.sampled_from(_INSIDE), st.data(), json_values)
+def test_a_damaged_part_of_a_field_is_read_or_told_and_nothing_else(
+    field: str, data: st.DataObject, value: object
+) -> None:
+    part = data.draw(st.sampled_from(sorted(_FULL[field])))
+    _read_or_told({**_FULL, field: {**_FULL[field], part: value}})
+
+
+@given(st.sampled_from(["id", "status", "startedAt", "finishedAt", "detail", "secrets"]), json_values)
+def test_a_damaged_step_is_read_or_told_and_nothing_else(part: str, value: object) -> None:
+    _read_or_told({**_FULL, "steps": [{**_FULL["steps"][0], part: value}]})
+
+
+@given(st.sampled_from(["total", "rewritten", "current", "gone", "failed"]), json_values)
+def test_damaged_counts_are_read_or_told_and_nothing_else(part: str, value: object) -> None:
+    step = _FULL["steps"][0]
+    _read_or_told({**_FULL, "steps": [{**step, "secrets": {**step["secrets"], part: value}}]})
+
+
+def _read_or_told(document: dict[str, object]) -> None:
+    """Either it is a journal, and then it can be written again, or the one error says that it is none."""
+    try:
+        journal = from_document(document)
+    except JournalUnreadableError:
+        return
+    assert from_document(json.loads(json.dumps(to_document(journal)))) == journal

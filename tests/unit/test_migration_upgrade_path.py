@@ -1,0 +1,93 @@
+"""Which version comes next, from what is offered."""
+
+from __future__ import annotations
+
+import pytest
+
+from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, next_hop
+from azext_kmsmigrate.migration.version import KubernetesVersion
+from tests.unit.situations import cluster, pool, v
+
+HOPS = [
+    ("one jump", "1.26.15", ["1.34.4"], "", "1.34.4"),
+    ("the newest patch of the lowest minor that has KMS v2", "1.26.15", ["1.27.1", "1.27.9", "1.28.3"], "", "1.27.9"),
+    ("the patch asked for, though a newer is offered", "1.26.15", ["1.27.1", "1.27.9"], "1.27.1", "1.27.1"),
+    ("the newest patch of the minor asked for", "1.26.15", ["1.27.1", "1.28.1", "1.28.4"], "1.28", "1.28.4"),
+    ("a hop below the target", "1.26.15", ["1.27.1", "1.27.9"], "1.28.3", "1.27.9"),
+    ("a hop below KMS v2", "1.25.11", ["1.26.3", "1.26.15"], "", "1.26.15"),
+    ("never past the patch asked for", "1.26.15", ["1.27.9"], "1.27.1", None),
+    ("never past the minor asked for", "1.26.15", ["1.28.3"], "1.27", None),
+    ("nothing offered", "1.26.15", [], "", None),
+    ("only a newer patch of the same minor below the target", "1.26.3", ["1.26.15"], "", "1.26.15"),
+    ("never down", "1.28.3", ["1.27.9", "1.28.1"], "1.29", None),
+    ("1.10 is later than 1.9", "1.26.15", ["1.27.9", "1.27.10"], "1.27", "1.27.10"),
+]
+
+
+@pytest.mark.parametrize(("version", "offered", "target", "hop"), [h[1:] for h in HOPS], ids=[h[0] for h in HOPS])
+def test_the_next_hop(version: str, offered: list[str], target: str, hop: str | None) -> None:
+    found = next_hop(cluster(version), map(v, offered), Target.parse(target))
+    assert (str(found.version) if found else None) == hop
+
+
+def _whole(version: str, hop: str, pools: tuple[str, ...], *, supported: bool | None, kind: str = "") -> bool:
+    seen = cluster(version, pools=tuple(pool(p, kind=kind) for p in pools), supported=supported)
+    found = next_hop(seen, [v(hop)], ANY_KMS_V2)
+    assert found is not None
+    return found.whole
+
+
+def test_a_supported_cluster_goes_control_plane_first() -> None:
+    assert not _whole("1.26.15", "1.27.1", ("1.26.15", "1.26.15"), supported=True)
+
+
+@pytest.mark.parametrize("supported", [False, None])
+def test_a_cluster_that_is_not_known_to_be_supported_goes_as_a_whole(supported: bool | None) -> None:
+    assert _whole("1.26.15", "1.27.1", ("1.26.15",), supported=supported)
+
+
+def test_a_jump_over_minor_versions_is_of_the_whole_cluster() -> None:
+    assert _whole("1.26.15", "1.28.3", ("1.26.15",), supported=True)
+
+
+def test_an_availability_set_goes_with_the_control_plane() -> None:
+    assert _whole("1.26.15", "1.27.1", ("1.26.15",), supported=True, kind="AvailabilitySet")
+
+
+@pytest.mark.parametrize(
+    ("version", "hop", "of_pool", "whole"),
+    [
+        ("1.26.15", "1.27.1", "1.25.11", False),
+        ("1.26.15", "1.27.1", "1.24.9", True),
+        ("1.27.1", "1.28.3", "1.25.11", False),
+        ("1.27.1", "1.28.3", "1.24.9", True),
+    ],
+)
+def test_kubelets_may_be_two_minors_behind_and_three_from_1_28_on(
+    version: str, hop: str, of_pool: str, whole: bool
+) -> None:
+    assert _whole(version, hop, (version, of_pool), supported=True) is whole
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"), [("", "1.27 or later"), ("1.27", "1.27"), ("1.27.1", "1.27.1"), ("1.30", "1.30")]
+)
+def test_a_target_is_shown_and_kept_as_it_was_typed(typed: str, shown: str) -> None:
+    target = Target.parse(typed)
+    assert (str(target), target.as_typed, Target.parse(target.as_typed)) == (shown, typed, target)
+
+
+def test_a_named_minor_is_not_the_open_target() -> None:
+    assert Target.parse("1.27") != ANY_KMS_V2
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "reached"),
+    [("", "1.26.15", False), ("", "1.27.0", True), ("1.27.3", "1.27.1", False), ("1.27.3", "1.28.0", True)],
+)
+def test_a_target_is_reached_by_it_or_anything_later(target: str, version: str, reached: bool) -> None:
+    assert Target.parse(target).reached_by(KubernetesVersion.parse(version)) is reached
+
+
+def test_hops_are_values() -> None:
+    assert Hop(v("1.27.1"), whole=True) == Hop(v("v1.27.1"), whole=True)

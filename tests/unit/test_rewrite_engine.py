@@ -1,0 +1,190 @@
+"""One pass over the Secrets of a simulated cluster."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
+from azext_kmsmigrate.ports import Tick
+from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
+from tests.sim.apiservers import Encryption
+from tests.sim.cluster import SimCluster
+from tests.sim.process import Killed
+
+
+def quiet(text: str) -> None:
+    """Nobody looks."""
+
+
+def turned_off(secrets: int, replicas: int = 1) -> SimCluster:
+    """A cluster whose Secrets lie under KMS v1 and whose API servers write plain text."""
+    sim = SimCluster(secrets=secrets, replicas=replicas)
+    sim.api.configure(0.0, [0.0], Encryption.of(StoredAs.PLAIN, StoredAs.KMS_V1))
+    return sim
+
+
+def run(sim: SimCluster, wanted: Pass, parallel: int = 4, tick: Tick = quiet) -> PassResult:
+    return Engine(sim.process().world().secrets, sim.clock, parallel).run(wanted, tick)
+
+
+ALL = Pass(barrier=10**9)
+
+
+@pytest.mark.parametrize("secrets", [0, 1, 499, 500, 501, 1500])
+def test_every_secret_is_rewritten_however_the_pages_fall(secrets: int) -> None:
+    sim = turned_off(secrets)
+    result = run(sim, ALL)
+    assert (result.rewritten, result.counts.total, result.failed) == (secrets, secrets, [])
+    assert sim.forms == ({"plain": secrets} if secrets else {})
+    assert result.expected == secrets
+
+
+def test_a_second_pass_finds_everything_current_and_writes_nothing() -> None:
+    sim = turned_off(30)
+    run(sim, ALL)
+    writes = sim.api.writes
+    result = run(sim, Pass(proof=True))
+    assert (result.current, result.rewritten, result.tripped) == (30, 0, [])
+    assert sim.api.writes == writes
+
+
+def test_what_was_written_above_the_barrier_is_skipped_when_rewriting_and_looked_at_when_proving() -> None:
+    sim = turned_off(10)
+    result = run(sim, Pass(barrier=0))
+    assert (result.current, sim.api.writes) == (10, 0)
+    assert run(sim, Pass(barrier=0, proof=True)).tripped
+
+
+def test_a_proof_stops_at_the_first_secret_that_moves_one_a_worker_at_most() -> None:
+    sim = turned_off(600)
+    result = run(sim, Pass(proof=True), parallel=3)
+    assert 1 <= len(result.tripped) <= 3
+    assert sim.api.writes == len(result.tripped)
+
+
+def test_only_the_namespaces_asked_for_are_touched() -> None:
+    sim = turned_off(9)
+    assert run(sim, Pass(("ns-0", "ns-2"), barrier=10**9)).rewritten == 6
+    assert sim.forms == {"plain": 6, "kms-v1": 3}
+
+
+def test_a_bad_secret_stops_nothing_and_is_named() -> None:
+    sim = turned_off(50)
+    sim.api.deny("ns-0", "secret-3", "hook")
+    sim.api.always["ns-1", "secret-4"] = Failure(FailureClass.INVALID, "type")
+    result = run(sim, ALL)
+    assert result.rewritten == 48
+    assert sorted((f.name, f.kind.value, f.detail) for f in result.failed) == [
+        ("secret-3", "admissionDenied", "webhook hook"),
+        ("secret-4", "invalid", "type"),
+    ]
+    assert result.systemic is None
+
+
+def test_a_failure_that_passes_is_tried_again_on_the_same_secret() -> None:
+    sim = turned_off(5)
+    sim.api.answers["ns-0", "secret-0"] = deque([Failure(FailureClass.TRANSIENT, "reset")] * 3)
+    assert run(sim, ALL).rewritten == 5
+
+
+def test_a_failure_that_stays_is_given_up_and_counted_once() -> None:
+    sim = turned_off(5)
+    sim.api.always["ns-0", "secret-0"] = Failure(FailureClass.TRANSIENT, "reset")
+    result = run(sim, ALL)
+    assert (result.rewritten, [f.name for f in result.failed]) == (4, ["secret-0"])
+
+
+@pytest.mark.parametrize("kind", [FailureClass.FORBIDDEN, FailureClass.UNAUTHORIZED, FailureClass.UNDECRYPTABLE])
+def test_many_failures_of_one_class_in_a_row_are_the_servers_and_stop_the_pass(kind: FailureClass) -> None:
+    sim = turned_off(300)
+    for key in list(sim.api.secrets):
+        sim.api.always[key] = Failure(kind, "HTTP 4xx")
+    result = run(sim, ALL)
+    assert result.systemic is not None
+    assert result.systemic.kind is kind
+    assert 25 <= len(result.failed) < 60
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [FailureClass.ADMISSION_DENIED, FailureClass.WEBHOOK_DOWN, FailureClass.INVALID, FailureClass.TOO_LARGE],
+)
+def test_many_failures_that_are_the_objects_own_do_not_stop_the_pass(kind: FailureClass) -> None:
+    sim = turned_off(100)
+    for number in range(60):
+        sim.api.add("a-first", f"bad-{number}")
+        sim.api.always["a-first", f"bad-{number}"] = Failure(kind, "its own")
+    result = run(sim, ALL)
+    assert (len(result.failed), result.rewritten, result.systemic) == (60, 100, None)
+
+
+def test_a_page_that_cannot_be_read_counts_as_a_failure_under_the_name_the_server_gave() -> None:
+    sim = turned_off(3)
+    sim.api.page_answers.append(Failure(FailureClass.UNDECRYPTABLE, "no key", secret="ns-1/secret-1"))
+    result = run(sim, ALL)
+    assert [(f.namespace, f.name) for f in result.failed] == [("ns-1", "secret-1")]
+    assert result.rewritten == 0
+
+
+def test_a_secret_changed_or_made_anew_after_the_list_is_not_taken_for_a_stale_one() -> None:
+    sim = turned_off(6)
+    run(sim, ALL)
+
+    def others(page: Page) -> None:
+        sim.api.change("ns-0", "secret-0")
+        sim.api.delete("ns-1", "secret-1")
+        sim.api.add("ns-1", "secret-1")
+        sim.api.delete("ns-2", "secret-2")
+
+    sim.api.after_page = others
+    result = run(sim, Pass(proof=True))
+    assert (result.changed, result.gone, result.current, result.tripped) == (2, 1, 3, [])
+
+
+def test_whatever_a_tick_raises_ends_the_workers_and_comes_out() -> None:
+    sim = turned_off(600)
+
+    def interrupt(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(sim, ALL, tick=interrupt)
+    assert run(sim, ALL).counts.total == 600
+
+
+def test_a_worker_that_breaks_ends_the_pass_and_its_error_comes_out() -> None:
+    sim = turned_off(50)
+    process = sim.process(kill_at=20)
+    with pytest.raises(Killed):
+        Engine(process.world().secrets, sim.clock, 2).run(ALL, quiet)
+
+
+def test_no_more_connections_are_opened_than_allowed() -> None:
+    sim = turned_off(400)
+    replicas_before = sim.api.next_replica()
+    opened: list[int] = []
+    secrets = sim.process().world().secrets
+    connect = secrets.connect
+
+    class Counting:
+        """Counts the connections that are asked for."""
+
+        page, create_canary = secrets.page, secrets.create_canary
+        find_canary, delete_canary = secrets.find_canary, secrets.delete_canary
+
+        def connect(self) -> object:
+            opened.append(1)
+            return connect()
+
+    Engine(Counting(), sim.clock, 3).run(ALL, quiet)  # type: ignore[arg-type]
+    assert 1 <= len(opened) <= 3
+    assert replicas_before == 0
+
+
+def test_progress_counts_up_to_what_is_expected() -> None:
+    sim = turned_off(700)
+    told: list[str] = []
+    run(sim, ALL, tick=told.append)
+    assert all("of 700 Secrets" in line for line in told)
