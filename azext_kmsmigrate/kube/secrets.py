@@ -34,9 +34,6 @@ class KubeSecrets:
         self._lister = self._lister or self._api.open_channel()
         answer = _sent(self._lister, "GET", path, query=query, accept=METADATA_LIST)
         if isinstance(answer, Failure):
-            if answer.kind.retriable:
-                self._lister.close()
-                self._lister = None
             return answer
         document = json.loads(answer)
         meta = document["metadata"]
