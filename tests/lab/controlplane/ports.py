@@ -31,9 +31,7 @@ class ReplicaHost(Protocol):
     def replica_endpoint(self, index: int) -> Endpoint:
         """Past the front door, to one replica."""
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         """(Re)start one replica with this version and configuration; others go on serving.
 
         Clients of the old process are drained: the front door sends nothing new to it before it ends.
@@ -41,6 +39,9 @@ class ReplicaHost(Protocol):
         """
 
     def stop_replica(self, index: int) -> None: ...
+
+    def kill_replica(self, index: int) -> None:
+        """End one replica at once, in the middle of what it does; the front door finds out by itself."""
 
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         """The raw stored values below a key prefix, straight from the store."""
