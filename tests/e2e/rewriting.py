@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 import time
 import uuid
 from collections import Counter
@@ -22,7 +23,7 @@ from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
 CANARY = "kube-system/aks-kms-migrate-canary"
 SETTLE = ("--settle-seconds", "1")
 PROVEN, UNPROVEN = 0, 11
-_PATIENCE = 120.0  # seconds
+_PATIENCE = 30.0  # seconds
 
 # Words of the API server's, etcd's and the vault's: an outcome names a class instead.
 _RAW = (
@@ -48,6 +49,42 @@ def real_lab(extensions: Path, name: str, **options: Any) -> Iterator[Az]:
 
 def rewrite(az: Az, *words: str) -> Typed:
     return checked(az.migrate("rewrite-secrets", "--yes", *SETTLE, *words))
+
+
+def rewrite_and_meanwhile(az: Az, form: StoredForm, meanwhile: Callable[[], None], *words: str) -> Typed:
+    """Rewrite; once some Secrets lie in the new form, and not all of them, something else happens too."""
+    secrets = len(forms(az.lab))
+    process = az.begin("rewrite-secrets", "--yes", *SETTLE, *words)
+    try:
+        wait_until(
+            lambda: process.poll() is not None or counted(az.lab).get(form.value, 0) > 20, "Secrets are rewritten"
+        )
+        assert counted(az.lab).get(form.value, 0) < secrets, "the pass was over before anything could happen"
+        meanwhile()
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        stdout, stderr = process.communicate()
+    return checked(Typed(process.returncode, stdout, stderr))
+
+
+@contextmanager
+def again_and_again(act: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do something every so many seconds until the end."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(seconds):
+            act()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def verify(az: Az, *words: str) -> Typed:

@@ -25,7 +25,7 @@ def test_answers_an_admission_review_over_https(webhook: AdmissionWebhooks) -> N
     request = {"uid": "7", "namespace": "payments", "name": "opaque-00001"}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     context = ssl.create_default_context(cadata=webhook.ca_pem.decode())
-    url = f"{webhook.url}/{NAME}"
+    url = f"{webhook.url}/{NAME}?timeout=10s"
     with urllib.request.urlopen(url, json.dumps(review).encode(), context=context) as answer:
         document = json.load(answer)
     assert document == {

@@ -1,0 +1,178 @@
+"""What goes wrong around the Secrets in mid-pass: etcd, the API servers, the network, the vault; and memory.
+
+KMS v1 was turned off and every Secret still lies under it; there are more of them than an API server keeps keys for
+(1,000), so that each one read is a call to the vault.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.az import Az
+from tests.e2e.rewriting import (
+    again_and_again,
+    answered,
+    assert_proven,
+    counted,
+    real_lab,
+    rewrite,
+    rewrite_and_meanwhile,
+    wait_until,
+)
+from tests.lab.model import StoredForm
+from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
+
+pytestmark = [pytest.mark.az, pytest.mark.real]
+
+SECRETS = 1150
+PLAIN = StoredForm.PLAIN
+FAILING_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def decrypting(extensions: Path) -> Iterator[Az]:
+    """A cluster of 1.26 on which KMS v1 was just turned off."""
+    with real_lab(extensions, "outages", secrets=SECRETS, extra={"proxy": "on"}) as az:
+        done = az.migrate("disable-kms", "--yes")
+        assert done.code == 0, done.stderr
+        yield az
+
+
+@pytest.fixture
+def az(decrypting: Az) -> Iterator[Az]:
+    """Every Secret as it was before KMS was turned off; both API servers and the network are well."""
+    decrypting.lab.fault("put-raw", "all")
+    assert counted(decrypting.lab) == {"kms-v1": SECRETS}
+    yield decrypting
+    decrypting.lab.fault("connections", "ok")
+
+
+def test_etcd_is_compacted_in_the_middle_of_the_list(az: Az) -> None:
+    before = answered(az.lab, code=410, verb="LIST")
+    with again_and_again(lambda: az.lab.fault("compact"), 0.2):
+        done = rewrite(az)
+    assert answered(az.lab, code=410, verb="LIST") > before, "no continue token expired"
+    assert_proven(done, az.lab, PLAIN)
+
+
+def test_connections_are_reset_again_and_again(az: Az) -> None:
+    cuts: list[None] = []
+
+    def meanwhile() -> None:
+        for _ in range(8):
+            az.lab.fault("connections", "cut")
+            cuts.append(None)
+            time.sleep(0.25)
+
+    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
+    assert len(cuts) == 8
+
+
+def test_no_connection_at_all_for_some_seconds(az: Az) -> None:
+    def meanwhile() -> None:
+        az.lab.fault("connections", "reset")
+        time.sleep(5)
+        az.lab.fault("connections", "ok")
+
+    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
+
+
+def test_an_api_server_is_killed(az: Az) -> None:
+    try:
+        done = rewrite_and_meanwhile(az, PLAIN, lambda: az.lab.fault("replica", "kill 0"))
+        assert_proven(done, az.lab, PLAIN)
+    finally:
+        az.lab.fault("replica", "start 0")
+
+
+def test_the_key_fails_for_30_seconds(az: Az) -> None:
+    def meanwhile() -> None:
+        az.lab.fault("key", "disabled")
+        time.sleep(FAILING_SECONDS)
+        az.lab.fault("key", "enabled")
+
+    before = answered(az.lab, code=500, verb="PATCH")
+    done = rewrite_and_meanwhile(az, PLAIN, meanwhile)
+    assert answered(az.lab, code=500, verb="PATCH") > before, "the key that was away was not needed"
+    assert_proven(done, az.lab, PLAIN)
+
+
+def test_the_vault_is_slow_for_30_seconds(az: Az) -> None:
+    def meanwhile() -> None:
+        az.lab.fault("vault-delay", "400")
+        time.sleep(FAILING_SECONDS)
+        az.lab.fault("vault-delay", "0")
+
+    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")
+def test_no_value_is_in_the_memory_of_the_process(az: Az) -> None:
+    """A Secret with kubectl's last-applied annotation has its value there: it is dropped, and not looked for."""
+    az.lab.fault("connections", "slow:20")
+    process = az.begin("rewrite-secrets", "--yes", "--settle-seconds", "1")
+    try:
+        dumps, moments = 0, (50, 400, 800)
+        for rewritten in moments:
+            wait_until(lambda n=rewritten: counted(az.lab).get("plain", 0) > n, "Secrets are rewritten")  # type: ignore[misc]
+            memory = _memory_of(process.pid)
+            assert b"opaque-0" in memory, "this is not the memory of a process that rewrites Secrets"
+            assert [n for n in _values_in(memory) if n % 3] == []
+            dumps += process.poll() is None
+        assert dumps, "the process was over before its memory could be read"
+    finally:
+        _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+
+
+def test_the_search_finds_a_value_in_whatever_form_it_is() -> None:
+    value = f"{MARKER}00041-abcdefghijklmnopqrstuvwxyz"
+    for lead in range(3):
+        text = base64.b64encode(b"x" * lead + value.encode())
+        assert _values_in(b"\x00" * 7 + text + b"\x00") == [41]
+    assert _values_in(value.encode()) == [41]
+
+
+def _values_in(memory: bytes) -> list[int]:
+    """The numbers of the Secrets whose values are there, plain or in base64 at any alignment."""
+    found = []
+    plain, *encoded = (sighting.encode() for sighting in MARKER_SIGHTINGS)
+    number = re.compile(re.escape(MARKER).encode() + rb"(\d{5})")
+    found += [int(match[1]) for match in number.finditer(memory)]
+    assert plain == MARKER.encode()
+    for lead, sighting in enumerate(encoded):
+        for match in re.finditer(re.escape(sighting), memory):
+            begin = match.start() - (0, 2, 3)[lead]
+            text = memory[begin : begin + 36]
+            try:
+                decoded = base64.b64decode(text)
+            except ValueError:
+                decoded = b""
+            inside = number.search(decoded)
+            # Cut off before its number, it is still a value.
+            found.append(int(inside[1]) if inside else -1)
+    return found
+
+
+def _memory_of(pid: int) -> bytes:
+    """All that a process may write to, as it is at this moment."""
+    parts = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            begin, end = (int(edge, 16) for edge in span.split("-"))
+            try:
+                memory.seek(begin)
+                parts.append(memory.read(end - begin))
+            except (OSError, ValueError, OverflowError):
+                continue  # given back meanwhile, or not memory at all (vvar)
+    return b"\0".join(parts)
