@@ -39,18 +39,19 @@ def run_rows(run: dict[str, Any]) -> list[Row]:
 
 
 def status_rows(status: dict[str, Any]) -> list[Row]:
-    """One row: where it stands. ``Left`` is the number of steps and the first of them."""
-    cluster, left = status["cluster"], status["remaining"]
-    command, _, _ = (status["nextCommand"] or "-").partition(" -g ")
-    return [
-        Row(
-            Name=_cut(cluster["name"], 20),
-            Kubernetes=cluster["kubernetesVersion"],
-            Kms=cluster["kms"],
-            Left=f"{len(left)}: {left[0]}" if left else "-",
-            Next=_cut(command, 24),
-        )
-    ]
+    """One row a fact: a command does not fit beside others."""
+    cluster, journal = status["cluster"], status["journal"]
+    facts = {
+        "Cluster": cluster["name"],
+        "Kubernetes": cluster["kubernetesVersion"],
+        "KMS": cluster["kms"],
+        "Steps left": ", ".join(status["remaining"]) or "none",
+        "Blocked by": f"{status['blocked']['code']} {status['blocked']['what']}" if status["blocked"] else "-",
+        "Last problem": (journal and journal["lastProblem"]) or "-",
+        "Running": status["runner"] or "-",
+        "Next": status["nextCommand"] or "-",
+    }
+    return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts.items()]
 
 
 def verification_rows(found: dict[str, Any]) -> list[Row]:

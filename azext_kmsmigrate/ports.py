@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
-from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -96,7 +96,11 @@ class Secrets(Protocol):
     def create_canary(self) -> SecretRef:
         """Create the tool's own Secret anew (an older one is deleted first)."""
 
-    def find_canary(self) -> SecretRef | None: ...
+    def find_canary(self) -> SecretRef | None:
+        """The canary as it lies, in a settled cluster: no API server may be unable to read it."""
+
+    def canary_as(self, record: CanaryRecord) -> SecretRef:
+        """The canary as it was when the record was made; asks nothing, for it may be unreadable just now."""
 
     def delete_canary(self) -> None: ...
 

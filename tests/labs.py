@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.demo.installation import install
 from tests.az import AZ, Az
+from tests.demo.installation import install
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 

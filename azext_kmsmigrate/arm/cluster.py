@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of
+from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
 from azext_kmsmigrate.arm.faults import translated, words_of
 from azext_kmsmigrate.errors import Conflict, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, Offers
@@ -26,17 +26,19 @@ class ArmCluster:
 
     def __init__(self, client: Any, name: ClusterName, clock: Clock) -> None:
         self._client, self._name, self._clock = client, name, clock
-        self._minors: frozenset[tuple[int, int]] | None = None
+        self._versions: Any = None
 
     def observe(self) -> ClusterFacts:
         facts = facts_of(self._get(), self._name)
-        if self._minors is None:
-            self._minors = self._supported_minors(facts.location)
-        return replace(facts, supported=facts.version.line in self._minors if self._minors else None)
+        if self._versions is None:
+            self._versions = self._location_versions(facts.location)
+        minors = minor_versions_of(self._versions)
+        return replace(facts, supported=facts.version.line in minors if minors else None)
 
     def offers(self) -> Offers:
         with translated("reading the upgrade profile", self._name):
-            return offers_of(self._client.managed_clusters.get_upgrade_profile(self._name.group, self._name.name))
+            profile = self._client.managed_clusters.get_upgrade_profile(self._name.group, self._name.name)
+        return offers_of(profile, onward_of(self._versions))
 
     def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         def change(cluster: Any) -> None:
@@ -122,10 +124,10 @@ class ArmCluster:
         """Follow an accepted operation to its end, whatever that is."""
         from azure.core.exceptions import HttpResponseError
 
-        while not poller.done():
-            tick(f"{what}: Azure says {poller.status()}")
-            poller.wait(timeout=1.0)
         try:
+            while not poller.done():
+                tick(f"{what}: Azure says {poller.status()}")
+                poller.wait(timeout=1.0)
             poller.result()
         except HttpResponseError as error:
             status = str(poller.status())
@@ -134,13 +136,13 @@ class ArmCluster:
             raise
         return OperationResult("Succeeded")
 
-    def _supported_minors(self, location: str) -> frozenset[tuple[int, int]]:
-        # Not knowing costs only the shorter exposure of a control-plane-first upgrade, so a failure is no failure.
+    def _location_versions(self, location: str) -> Any:
+        # Not knowing them only narrows the plan: no control plane first, no hop that is not the target itself.
         try:
             with translated("listing Kubernetes versions", self._name):
-                return minor_versions_of(self._client.managed_clusters.list_kubernetes_versions(location))
+                return self._client.managed_clusters.list_kubernetes_versions(location).values_property or ()
         except errors.AzureError:
-            return frozenset()
+            return ()
 
 
 def _if_unchanged(etag: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,15 +39,26 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
     )
 
 
-def offers_of(profile: Any) -> Offers:
+def offers_of(profile: Any, onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]]) -> Offers:
     """What the upgrade profile offers the control plane, without previews."""
     upgrades = profile.control_plane_profile.upgrades or ()
-    return Offers(tuple(sorted(KubernetesVersion.parse(u.kubernetes_version) for u in upgrades if not u.is_preview)))
+    offered = (KubernetesVersion.parse(u.kubernetes_version) for u in upgrades if not u.is_preview)
+    return Offers(tuple(sorted(offered)), onward)
 
 
 def minor_versions_of(versions: Any) -> frozenset[tuple[int, int]]:
     """The minor versions that AKS supports in a location."""
-    return frozenset(KubernetesVersion.parse(v.version).line for v in versions.values_property or ())
+    return frozenset(KubernetesVersion.parse(v.version).line for v in versions or ())
+
+
+def onward_of(versions: Any) -> dict[KubernetesVersion, tuple[KubernetesVersion, ...]]:
+    """From each patch version of a location to those it can be upgraded to, without previews."""
+    return {
+        KubernetesVersion.parse(patch): tuple(map(KubernetesVersion.parse, found.upgrades or ()))
+        for minor in versions or ()
+        if not minor.is_preview
+        for patch, found in (minor.patch_versions or {}).items()
+    }
 
 
 def _kms(security: Any) -> KmsProfile:

@@ -59,7 +59,25 @@ class Channel:
         accept: str = "application/json",
         content_type: str = "application/json",
     ) -> bytes | Failure:
-        """The body of a successful answer, or why there was none. Raises ``Answered`` for 404 only."""
+        """The body of a successful answer, or why there was none. Raises ``Answered`` for 404 only.
+
+        A connection that brought a failure that may pass is not used again: an API server that ends says 503 on the
+        connections it still holds (kubernetes/apiserver ``filters/waitgroup.go``), and would go on saying so.
+        """
+        answer = self._exchange(method, path, query, body, accept, content_type)
+        if isinstance(answer, Failure) and answer.kind.retriable:
+            self.close()
+        return answer
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: object,
+        accept: str,
+        content_type: str,
+    ) -> bytes | Failure:
         import urllib3
 
         headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
@@ -89,6 +107,7 @@ class Channel:
             return no_answer(error)
 
     def close(self) -> None:
+        """End the connection; the next request makes a new one."""
         self._rest.pool_manager.clear()
 
 
@@ -109,16 +128,14 @@ class Api:
         deadline = self._clock.monotonic() + _PATIENCE
         pause = 0.5
         while True:
-            channel = self._shared = self._shared or self.open_channel()
-            answer = channel.send(method, path, **options)
+            self._shared = self._shared or self.open_channel()
+            answer = self._shared.send(method, path, **options)
             if isinstance(answer, bytes):
                 return json.loads(answer)
             if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
                 raise Answered(CONFLICT)
             if not answer.kind.retriable or self._clock.monotonic() > deadline:
                 raise _error(what, answer)
-            channel.close()
-            self._shared = None
             self._clock.sleep(max(pause, answer.retry_after or 0.0))
             pause = min(5.0, pause * 2)
 

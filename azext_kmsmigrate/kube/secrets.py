@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from azext_kmsmigrate.kube.api import METADATA, METADATA_LIST, NOT_FOUND, Answered, Api, Channel
+from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, FailureClass, Gone, Page, Patched, SecretRef
 
 NAMESPACE, CANARY = "kube-system", "aks-kms-migrate-canary"
@@ -33,9 +34,6 @@ class KubeSecrets:
         self._lister = self._lister or self._api.open_channel()
         answer = _sent(self._lister, "GET", path, query=query, accept=METADATA_LIST)
         if isinstance(answer, Failure):
-            if answer.kind.retriable:
-                self._lister.close()
-                self._lister = None
             return answer
         document = json.loads(answer)
         meta = document["metadata"]
@@ -71,6 +69,9 @@ class KubeSecrets:
             return _ref(self._api.call("read the canary Secret", "GET", _CANARY_PATH, accept=METADATA))
         except Answered:
             return None
+
+    def canary_as(self, record: CanaryRecord) -> SecretRef:
+        return SecretRef(NAMESPACE, CANARY, record.uid, int(record.resource_version), signature=0)
 
     def delete_canary(self) -> None:
         try:

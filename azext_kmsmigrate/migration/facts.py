@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 
@@ -109,6 +110,11 @@ class ClusterFacts:
 
 @dataclass(frozen=True)
 class Offers:
-    """What the live upgrade profile offers the control plane now; previews are left out by the adapter."""
+    """What the live upgrade profile offers the control plane now; previews are left out by the adapter.
+
+    ``onward``: where Azure says that a version can be upgraded to in turn (``kubernetesVersions`` of the location).
+    It serves to know that a first hop leads anywhere; each hop is planned anew from the live profile.
+    """
 
     versions: tuple[KubernetesVersion, ...] = ()
+    onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]] = field(default_factory=dict)

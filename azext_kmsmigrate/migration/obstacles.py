@@ -17,7 +17,7 @@ def to_upgrading(cluster: ClusterFacts, offers: Offers, target: Target) -> Refus
     for pool in cluster.pools:
         if pool.state in ("Failed", "Canceled"):
             return Refused(errors.NODE_POOL_FAILED, pool=pool.name, operation=pool.state, version=pool.version, **where)
-    if next_hop(cluster, offers.versions, target) is None:
+    if next_hop(cluster, offers, target) is None:
         return Refused(
             errors.NO_UPGRADE_PATH,
             version=cluster.version,

@@ -137,7 +137,7 @@ def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
             blocked=Refused(errors.TARGET_TOO_OLD, target=version, bound=bound, **where),
         )
     upgrading = not target.reached_by(cluster.version)
-    hop = next_hop(cluster, situation.offers.versions, target) if upgrading else None
+    hop = next_hop(cluster, situation.offers, target) if upgrading else None
     blocked = obstacles.to_enabling(cluster, kms)
     if upgrading and not blocked:
         blocked = obstacles.to_upgrading(cluster, situation.offers, target)

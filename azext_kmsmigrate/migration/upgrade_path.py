@@ -7,10 +7,9 @@ whole cluster. Kubelets may be three minor versions older than the API server fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from azext_kmsmigrate.migration.facts import ClusterFacts
+from azext_kmsmigrate.migration.facts import ClusterFacts, Offers
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 
 
@@ -60,19 +59,19 @@ class Hop:
     whole: bool
 
 
-def next_hop(cluster: ClusterFacts, offers: Iterable[KubernetesVersion], target: Target) -> Hop | None:
+def next_hop(cluster: ClusterFacts, offers: Offers, target: Target) -> Hop | None:
     """The next upgrade towards the target, or None when nothing offered leads there.
 
     The target itself when it is offered; with no patch named, the newest patch of the lowest offered minor version
-    that satisfies it. Otherwise the highest offered version below the target: the profile is asked again from there.
+    that satisfies it. Otherwise the highest offered version from which the target can be reached.
     """
-    ahead = sorted(v for v in offers if v > cluster.version)
+    ahead = sorted(v for v in offers.versions if v > cluster.version)
     version = _reaching(ahead, target)
     if version is None:
-        below = [v for v in ahead if v < target.at_least and v.line != target.at_least.line]
-        if not below:
+        stepping_stones = [v for v in ahead if v < target.at_least and _leads_on(v, offers, target)]
+        if not stepping_stones:
             return None
-        version = below[-1]
+        version = stepping_stones[-1]
     return Hop(version, whole=not _control_plane_first(cluster, version))
 
 
@@ -85,6 +84,19 @@ def _reaching(ahead: list[KubernetesVersion], target: Target) -> KubernetesVersi
     if not enough:
         return None
     return max(v for v in enough if v.line == enough[0].line)
+
+
+def _leads_on(version: KubernetesVersion, offers: Offers, target: Target) -> bool:
+    """Whether the target can be reached from a version that is not it; a dead end would strand the cluster there."""
+    seen, ahead = {version}, [version]
+    while ahead:
+        onward = sorted(offers.onward.get(ahead.pop(), ()))
+        if _reaching(onward, target) is not None:
+            return True
+        fresh = [v for v in onward if v not in seen and v < target.at_least]
+        seen.update(fresh)
+        ahead.extend(fresh)
+    return False
 
 
 def _control_plane_first(cluster: ClusterFacts, version: KubernetesVersion) -> bool:

@@ -17,9 +17,9 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Gone, Patched, SecretRef, StoredAs
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.ports import Clock, Connection, Observer, Secrets, Tick
+from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
 from azext_kmsmigrate.rewrite.settling import (
@@ -86,32 +86,29 @@ class Rewriting:
             that it has to move, or one that has not come, so that it has to lie as it was proven
         :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
         """
-        canary = self._secrets.find_canary()
-        record = before if before is not None and canary is not None and canary.uid == before.uid else None
-        moved = record is not None and canary is not None and str(canary.resource_version) != record.resource_version
-        proven = record is not None and record.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
-        if canary is None or record is None or (proven and moved):
-            canary, record, moved, proven = self._secrets.create_canary(), None, False, False
-        inherited = record is not None
-        state = Settling(self._limits.grace, inherited, changed=moved or proven)
+        canary = self._secrets.canary_as(before) if before else self._secrets.create_canary()
+        # A change that was planned and never came leaves the canary as it was proven: there it must not move.
+        proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
+        state = Settling(self._limits.grace, inherited=before is not None, changed=proven)
         deadline = self._clock.monotonic() + self._limits.patience
         while True:
             canary, state = self._sample(canary, state)
             now = self._clock.monotonic()
             signs = state.describe()
             if proven and state.moves:
-                inherited, proven, state = False, False, Settling(self._limits.grace)
-            if state.still(now):
-                direct, canary = self._look_directly(canary)
+                proven, state = False, Settling(self._limits.grace)
+            # Looking directly changes the canary, so it waits until the canary has said what it can.
+            if state.still(now) and (state.changed or not state.inherited):
+                record = before if state.inherited else None
+                canary, direct = self._look_directly(canary)
                 if wrong := direct.disagreeing(wanted):
                     signs = f"an API server still writes {' and '.join(wrong)}"
-                    state = Settling(self._limits.grace, inherited, changed=state.changed)
+                    state = Settling(self._limits.grace, state.inherited, changed=state.changed)
                 elif direct.replicas:
                     return Settled(Grade.DIRECT, direct.replicas, state.moves, canary, record)
-                elif inherited and state.changed:
-                    return Settled(Grade.BEHAVIOURAL, 0, state.moves, canary, record)
-                elif not inherited:
-                    return Settled(Grade.NONE, 0, state.moves, canary, record)
+                else:
+                    grade = Grade.BEHAVIOURAL if state.inherited else Grade.NONE
+                    return Settled(grade, 0, state.moves, canary, record)
             if now > deadline:
                 raise ClusterError(errors.NOT_SETTLED, seconds=round(self._limits.patience), signs=signs)
             tick(f"waiting until every API server writes {wanted.value}: {signs}")
@@ -224,12 +221,11 @@ class Rewriting:
     def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
         with closing(self._secrets.connect()) as connection:
             answer = connection.patch(canary.namespace, canary.name)
-        if isinstance(answer, Patched):
-            moved = replace(canary, resource_version=answer.resource_version)
-            return moved, state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
-        if sighting(0, answer) is Sighting.UNREADABLE and self._secrets.find_canary() is None:
-            canary = self._secrets.create_canary()  # somebody deleted it
-        return canary, state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
+        if isinstance(answer, Gone) or (isinstance(answer, Patched) and answer.uid != canary.uid):
+            # Somebody deleted it, or made it anew: what it showed of the time before the change is lost.
+            return self._secrets.create_canary(), Settling(state.grace)
+        after = state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
+        return _as_it_lies(canary, answer), after
 
     def _look_again(self, settled: Settled) -> Settling:
         """Samples after a pass; an API server that does not answer at once is given a few more."""
@@ -240,29 +236,25 @@ class Rewriting:
                 self._clock.sleep(_SILENCE)
         return state
 
-    def _look_directly(self, canary: SecretRef) -> tuple[DirectSigns, SecretRef]:
-        """What the API servers' own counters say, and the canary as it lies after that: looking changes it."""
+    def _look_directly(self, canary: SecretRef) -> tuple[SecretRef, DirectSigns]:
+        """Write the canary between two readings of an API server's own counters; the canary as it lies then."""
         samples: list[tuple[Counters | None, Answer, Counters | None]] = []
         for look in range(_DIRECT_LOOKS):
             with closing(self._secrets.connect()) as connection:
-                sample = _reading(connection, canary, f"{self._now()}-{look}")
-            if sample is None:
-                break
-            samples.append(sample)
-        return collect(samples), (self._secrets.find_canary() or canary) if samples else canary
+                before = connection.counters()
+                if before is None:
+                    break
+                answer = connection.touch(canary.namespace, canary.name, f"{self._now()}-{look}")
+                samples.append((before, answer, connection.counters()))
+            canary = _as_it_lies(canary, answer)
+        return canary, collect(samples)
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _reading(
-    connection: Connection, canary: SecretRef, value: str
-) -> tuple[Counters | None, Answer, Counters | None] | None:
-    before = connection.counters()
-    if before is None:
-        return None
-    answer = connection.touch(canary.namespace, canary.name, value)
-    return before, answer, connection.counters()
+def _as_it_lies(canary: SecretRef, answer: Answer) -> SecretRef:
+    return replace(canary, resource_version=answer.resource_version) if isinstance(answer, Patched) else canary
 
 
 def _text(counts: SecretCounts) -> str:

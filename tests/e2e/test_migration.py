@@ -5,17 +5,25 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tests.az import Az, Typed
-from tests.labs import BOTH, UpLab
 from tests.lab.administrator import administrator
 from tests.lab.client import LabClient
+from tests.lab.model import StoredForm
 from tests.lab.seeding import MARKER_SIGHTINGS
+from tests.labs import BOTH, UpLab
 
 pytestmark = pytest.mark.az
+
+
+def forms(lab: LabClient) -> dict[str, int]:
+    """The Secrets of others by stored form: in the middle of a step the tool's own canary is there too."""
+    raw = (value for key, value in lab.etcd_raw().items() if not key.endswith("/aks-kms-migrate-canary"))
+    return dict(Counter(StoredForm.of(value).value for value in raw))
 
 
 def assert_completed(done: Typed) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def test_a_secret_that_a_webhook_protects_stops_the_upgrade_and_nothing_else(up:
     ]
     assert result["failed"][0]["detail"].startswith("webhook ")
     assert protected in stopped.stderr
-    assert az.lab.etcd() == {"kms-v1": 1, "kms-v2": 0, "plain": secrets - 1}
+    assert forms(az.lab) == {"kms-v1": 1, "plain": secrets - 1}
     assert result["cluster"]["kubernetesVersion"] == "1.26.15"
     assert result["nextCommand"].startswith("az aks kms-migrate start ")
 
@@ -169,7 +177,7 @@ def test_turning_kms_off_that_fails_after_it_took_effect(up: UpLab, apiserver: s
     assert "Rewriting all Secrets all the same" in done.stderr
     assert "Reconciling the cluster once" in done.stderr
     assert len(az.lab.puts()) == 2  # one to turn it off, one to reconcile
-    assert az.lab.etcd() == {"kms-v1": 0, "kms-v2": 0, "plain": secrets}
+    assert forms(az.lab) == {"plain": secrets}
     assert_completed(az.start())
     assert_all_under_kms_v2(az.lab, secrets)
 
@@ -189,7 +197,7 @@ def test_turning_kms_off_that_fails_and_cannot_be_reconciled_is_told_truthfully(
     assert result["problem"]["code"] == "KMSM202"
     assert "KMS is off" in result["problem"]["why"]
     assert result["exposure"]["start"]
-    assert az.lab.etcd()["plain"] == secrets  # the rewrite ran all the same
+    assert forms(az.lab) == {"plain": secrets}  # the rewrite ran all the same
     assert result["nextCommand"].startswith("az aks kms-migrate start ")
     assert_completed(az.start())
     assert_all_under_kms_v2(az.lab, secrets)
@@ -212,8 +220,6 @@ def test_no_value_of_a_secret_leaves_the_api_server(up: UpLab, apiserver: str) -
         done = az.migrate(*words)
         assert done.code == 0, done.stderr[-2000:]
         said += [done.stdout, done.stderr]
-    journal = az.lab.directory  # the journal is read below, through the API
-    assert journal
     with administrator(az.lab.endpoint()) as api:
         said.append(str(api.get("/api/v1/namespaces/kube-system/configmaps/aks-kms-migrate")))
     for text, sighting in itertools.product(said, MARKER_SIGHTINGS):
@@ -236,10 +242,10 @@ def test_each_documented_step_by_itself(up: UpLab, apiserver: str) -> None:
 
     done = az.migrate("disable-kms", "--yes")
     assert done.code == 0, done.stderr
-    assert az.lab.etcd()["kms-v1"] == secrets  # turning KMS off rewrites nothing
+    assert forms(az.lab) == {"kms-v1": secrets}  # turning KMS off rewrites nothing
     done = az.migrate("rewrite-secrets", *settle)
     assert done.code == 0, done.stderr
-    assert az.lab.etcd()["plain"] == secrets
+    assert forms(az.lab) == {"plain": secrets}
     done = az.migrate("upgrade", *settle)
     assert done.code == 0, done.stderr
     done = az.migrate("enable-kms", *settle)

@@ -111,6 +111,10 @@ class LabClient:
         """The managed cluster as Azure shows it."""
         return dict(self._ask("cluster"))
 
+    def key_id(self, key: str = "kms") -> str:
+        """The id of the newest version of a key in the lab's vault: ``kms`` or ``kms-new``."""
+        return str(self._ask("key-id", key=key))
+
     def fault(self, kind: str, arg: str = "") -> None:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""
         self._ask("fault", kind=kind, arg=arg)
@@ -130,8 +134,8 @@ class LabClient:
     def down(self) -> None:
         """End the lab and remove its directory; blocks until it is gone, and may be called twice."""
         if self._premises.occupied():
-            # It may end by itself between the question and the request.
-            with contextlib.suppress(OSError):
+            # It may end by itself meanwhile, or before its answer is out.
+            with contextlib.suppress(LabError):
                 self._ask("down")
             self._premises.wait_until_left()
         if self._process is not None:

@@ -41,6 +41,7 @@ class Daemon:
             "requests": lambda _: self._lab.azure.requests(),
             "operations": lambda _: self._lab.azure.operations(),
             "cluster": lambda _: self._lab.azure.cluster(),
+            "key-id": lambda given: self._lab.azure.key_id(given["key"]),
             "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),
             "environment": lambda _: self._lab.environment(),
@@ -52,13 +53,13 @@ class Daemon:
         """Start the lab, say so, and serve to the end; nothing is left running or lying about."""
         signal.signal(signal.SIGTERM, lambda *_: self._over.set())
         self._lab.start()
-        server = _Server(str(self._premises.socket), self.answer)
-        threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
         try:
-            ready()
-            self._over.wait()
+            with _Server(str(self._premises.socket), self.answer) as server:
+                threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
+                ready()
+                self._over.wait()
+                server.shutdown()
         finally:
-            server.shutdown()
             self._lab.stop()
             self._premises.remove()
 

@@ -19,7 +19,7 @@ from tests.lab.laboratory import Laboratory
 from tests.lab.model import SECRETS_PREFIX
 
 
-class BadFault(ValueError):  # noqa: N818 - what was asked for is bad, not this program
+class BadFault(ValueError):
     """A fault that does not exist, or whose argument makes no sense; says how it is used."""
 
 

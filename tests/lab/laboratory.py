@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -35,7 +36,7 @@ class Laboratory:
         self.proxy: ConnectionProxy | None = None
         self._webhook: DenyingWebhook | None = None
         self._denied: set[tuple[str, str]] = set()
-        self._ends: list[Callable[[], None]] = []
+        self._ends = contextlib.ExitStack()
         self._ending = threading.Lock()
 
     def start(self) -> None:
@@ -48,8 +49,7 @@ class Laboratory:
 
     def stop(self) -> None:
         with self._ending:
-            while self._ends:
-                self._ends.pop()()
+            self._ends.close()
 
     def etcd(self) -> dict[str, int]:
         """Raw counts by stored form."""
@@ -98,7 +98,7 @@ class Laboratory:
 
     def _begin(self, start: Callable[[], None], stop: Callable[[], None]) -> None:
         # What failed to start may have started halfway.
-        self._ends.append(stop)
+        self._ends.callback(stop)
         start()
 
     def _host(self) -> ReplicaHost:
@@ -120,7 +120,7 @@ class Laboratory:
             return
         if self._webhook is None:
             self._webhook = DenyingWebhook(self.directory, self.host.endpoint())
-            self._ends.append(self._webhook.stop)
+            self._ends.callback(self._webhook.stop)
         self._webhook.deny(namespace, name)
 
     def allow(self) -> None:

@@ -113,7 +113,8 @@ class Premises:
 
 def check(options: LabOptions) -> None:
     """Raises LabError for options that no lab can be built from."""
-    for version in (options.kubernetes, *options.offers):
+    offered = (part for offer in options.offers for part in offer.removesuffix("?preview").split(">"))
+    for version in (options.kubernetes, *offered):
         if not _VERSION.fullmatch(version):
             raise LabError(f"{version!r} is not a full Kubernetes version, such as 1.26.15")
     if options.replicas < 1:

@@ -65,7 +65,11 @@ class Azure:
         return replace(self.facts, etag=f"etag-{self._etag}")
 
     def offered(self) -> Offers:
-        return Offers(tuple(map(KubernetesVersion.parse, self.offers.get(str(self.show().version), []))))
+        onward = {
+            KubernetesVersion.parse(version): tuple(map(KubernetesVersion.parse, offered))
+            for version, offered in self.offers.items()
+        }
+        return Offers(onward.get(self.show().version, ()), onward)
 
     def finished(self) -> bool:
         self._settle()

@@ -16,7 +16,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
-from azext_kmsmigrate.migration.journal import Journal, from_document, to_document
+from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
@@ -137,6 +137,9 @@ class _Secrets:
     def find_canary(self) -> SecretRef | None:
         with self._process.call() as sim:
             return sim.api.find_canary()
+
+    def canary_as(self, record: CanaryRecord) -> SecretRef:
+        return SecretRef(*CANARY, record.uid, int(record.resource_version), signature=0)
 
     def delete_canary(self) -> None:
         with self._process.call() as sim:

@@ -25,7 +25,7 @@ KMS_V2_FROM = (1, 27)
 KMS_V1_UNTIL = (1, 29)
 
 
-class ChangeRefused(ValueError):  # noqa: N818 - said as AKS says it: the change is refused
+class ChangeRefused(ValueError):
     """A change that AKS blocks before it touches the control plane."""
 
 

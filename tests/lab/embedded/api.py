@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab.embedded import faults, patches, protobuf
+from tests.lab.embedded import faults, managed_fields, patches, protobuf
 from tests.lab.embedded.faults import Cause, Json
 from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES, Resource
 from tests.lab.embedded.messages import Caller, Request, Response
@@ -63,15 +63,16 @@ def access_review(caller: Caller, request: Request) -> Json:
     spec = review.get("spec")
     if not isinstance(spec, dict) or ("resourceAttributes" in spec) == ("nonResourceAttributes" in spec):
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        cause = Cause("FieldValueInvalid", "spec.resourceAttributes", f"Invalid value: null: {text}")
-        raise faults.invalid("authorization.k8s.io", "SelfSubjectAccessReview", "", [cause])
-    return {
+        cause = Cause.invalid("spec.resourceAttributes", "null", text)
+        raise faults.invalid("authorization.k8s.io", "", "", [cause])
+    answer: Json = {
         "kind": "SelfSubjectAccessReview",
         "apiVersion": "authorization.k8s.io/v1",
         "metadata": {"creationTimestamp": None},
         "spec": spec,
-        "status": {"allowed": caller.is_admin},
     }
+    managed_fields.track(answer, None, manager=_manager(request), api_version=answer["apiVersion"])
+    return answer | {"status": {"allowed": caller.is_admin}}
 
 
 def _act(registry: Registry, target: Target, request: Request) -> tuple[int, Json]:
@@ -97,52 +98,63 @@ def _act(registry: Registry, target: Target, request: Request) -> tuple[int, Jso
 
 def _patch(registry: Registry, target: Target, request: Request) -> Json:
     if request.content_type not in patches.ACCEPTED:
-        raise faults.unsupported_media_type(patches.ACCEPTED)
-    document = _decoded(request)
-    return registry.update(
+        raise faults.unsupported_patch_type()
+    document = _decoded(request, "error decoding patch: ")
+    return registry.patch(
         target, lambda current: patches.apply(request.content_type, current, document), _intent(request)
     )
 
 
 def _list_query(resource: Resource, query: Any) -> ListQuery:
     chosen = selection(resource, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-    limit, revision = _number(query, "limit"), _number(query, "resourceVersion")
+    limit, asked = query.get("limit") or "0", query.get("resourceVersion") or "0"
     token, match = query.get("continue", ""), query.get("resourceVersionMatch", "")
+    if not limit.isdigit():
+        raise faults.bad_request(f'strconv.ParseInt: parsing "{limit}": invalid syntax')
+    if match and not query.get("resourceVersion"):
+        text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        cause = Cause.forbidden("resourceVersionMatch", text)
+        raise faults.invalid("meta.k8s.io", "ListOptions", "", [cause])
+    if not asked.isdigit():
+        text = f'strconv.ParseUint: parsing "{asked}": invalid syntax'
+        raise faults.plain(f'resourceVersion: Invalid value: "{asked}": {text}')
+    revision = int(asked)
     if token and revision:
         raise faults.bad_request("specifying resource version is not allowed when using continue")
-    exact = match == "Exact" or (not match and bool(limit) and bool(revision))
-    return ListQuery(chosen, limit, token, revision, exact)
-
-
-def _number(query: Any, name: str) -> int:
-    text = query.get(name) or "0"
-    if not text.isdigit():
-        raise faults.bad_request(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
+    exact = match == "Exact" or (not match and limit != "0" and bool(revision))
+    return ListQuery(chosen, int(limit), token, revision, exact)
 
 
 def _intent(request: Request, options: Json | None = None) -> Intent:
     asked = [request.query["dryRun"]] if "dryRun" in request.query else (options or {}).get("dryRun") or []
     if any(value != "All" for value in asked):
-        text = f'Unsupported value: "{asked[0]}": supported values: "All"'
+        text = f'Unsupported value: []string{{"{asked[0]}"}}: supported values: "All"'
         kind = _OPTIONS[request.method]
         raise faults.invalid("meta.k8s.io", kind, "", [Cause("FieldValueNotSupported", "dryRun", text)])
+    return Intent(
+        _manager(request),
+        bool(asked),
+        request.query.get("fieldValidation") == "Strict",
+        request.method == "PATCH",
+    )
+
+
+def _manager(request: Request) -> str:
     agent = request.headers.get("user-agent", "").split("/")[0] or "unknown"
-    manager = request.query.get("fieldManager") or agent
-    return Intent(manager[:128], bool(asked), request.query.get("fieldValidation") == "Strict")
+    return (request.query.get("fieldManager") or agent)[:128]
 
 
 def _document(request: Request) -> Json:
     if request.content_type not in _BODIES:
         raise faults.unsupported_media_type(_BODIES)
-    document = _decoded(request)
+    before = "the object provided is unrecognized: couldn't get version/kind; json parse error: "
+    document = _decoded(request, before)
     if not isinstance(document, dict):
-        text = "json: cannot unmarshal into Go value of type struct { APIVersion string; Kind string }"
-        raise faults.bad_request(f"couldn't get version/kind; json parse error: {text}")
+        raise faults.bad_request(f"{before}json: cannot unmarshal array into Go value of type struct")
     return document
 
 
-def _decoded(request: Request) -> Any:
+def _decoded(request: Request, before: str) -> Any:
     try:
         if request.content_type == protobuf.MEDIA_TYPE:
             return protobuf.decode(request.body)
@@ -150,7 +162,17 @@ def _decoded(request: Request) -> Any:
             return yaml.safe_load(request.body)
         return json.loads(request.body)
     except (ValueError, yaml.YAMLError) as error:
-        raise faults.bad_request(f"error decoding the body: {error}") from None
+        raise faults.bad_request(before + _parse_error(error)) from None
+
+
+def _parse_error(error: Exception) -> str:
+    """A JSON fault in the words of Go's encoding/json, as far as they can be told from Python's."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    if error.pos >= len(error.doc):
+        return "unexpected end of JSON input"
+    place = "object key string" if "property name" in error.msg else "value"
+    return f"invalid character '{error.doc[error.pos]}' looking for beginning of {place}"
 
 
 def _authorise(caller: Caller, target: Target, request: Request) -> None:

@@ -10,6 +10,7 @@ import time
 import uuid
 import zlib
 from email.utils import formatdate
+from typing import cast
 
 from tests.lab.embedded.messages import Request, Response
 
@@ -44,9 +45,10 @@ class Connection:
         certificate = self._socket.getpeercert()
         if not certificate:
             return None
-        fields = [pair for part in certificate.get("subject", ()) for pair in part]  # type: ignore[misc]
-        common = [str(value) for name, value in fields if name == "commonName"]
-        groups = tuple(str(value) for name, value in fields if name == "organizationName")
+        subject = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
+        fields = [pair for part in subject for pair in part]
+        common = [value for name, value in fields if name == "commonName"]
+        groups = tuple(value for name, value in fields if name == "organizationName")
         return (common[-1] if common else "", groups)
 
     def drain(self) -> None:

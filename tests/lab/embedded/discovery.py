@@ -66,6 +66,11 @@ def _resources(group: str, group_version: str) -> Json:
     return head if not group else head | {"apiVersion": "v1"}
 
 
+def serves(path: str) -> bool:
+    """Whether a path lies below a group and version that is served."""
+    return any(path.strip("/").startswith(f"{place}/") for place in _places())
+
+
 def openapi_v2() -> bytes:
     """The same in OpenAPI v2 and protobuf, for older kubectl."""
     paths: Json = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,10 @@ class ApiError(Exception):
         self.body = body | {"code": code}
 
 
+class UndecodableError(Exception):
+    """A document is not of its kind: 400 for a whole object, 422 for one that a patch makes so."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """One field that is wrong: reason as in metav1.CauseType, path and text as field.Error prints them."""
@@ -42,7 +47,7 @@ class Cause:
 
     @classmethod
     def invalid(cls, field: str, value: object, text: str) -> Cause:
-        shown = f'"{value}"' if isinstance(value, str) else str(value)
+        shown = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
         return cls("FieldValueInvalid", field, f"Invalid value: {shown}: {text}")
 
     @classmethod
@@ -67,7 +72,7 @@ def _details(group: str, kind: str, name: str = "") -> Json:
         details["name"] = name
     if group:
         details["group"] = group
-    return details | {"kind": kind}
+    return details | {"kind": kind} if kind else details
 
 
 def _qualified(group: str, resource: str) -> str:
@@ -102,7 +107,7 @@ def forbidden(group: str, resource: str, name: str, why: str, causes: Sequence[C
 
 
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiError:
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     message = f'{_qualified(group, kind)} "{name}" is invalid: {said}'
     details = _details(group, kind, name) | {"causes": [cause.as_json() for cause in causes]}
@@ -111,6 +116,20 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiErr
 
 def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
+
+
+def plain(message: str) -> ApiError:
+    """An error that no part of the API server gave a reason to."""
+    return ApiError(500, "", message)
+
+
+def not_found_here() -> ApiError:
+    return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
+
+
+def undecodable_patch(document: object, why: str) -> ApiError:
+    """What a patch makes is not of its kind: the answer quotes the whole object, Secret or not."""
+    return invalid("", "", "", [Cause.invalid("patch", json.dumps(document, separators=(",", ":")), why)])
 
 
 def internal(message: str) -> ApiError:
@@ -134,9 +153,13 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message)
 
 
+def unsupported_patch_type() -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
+
+
 def not_acceptable(accepted: Sequence[str]) -> ApiError:
-    message = "only the following media types are accepted: " + ", ".join(accepted)
-    return ApiError(406, "NotAcceptable", message)
+    message = "406: Not Acceptable\n\nAvailable representations: " + ", ".join(accepted)
+    return ApiError(406, "NotAcceptable", message, details={})
 
 
 def expired(new_continue: str) -> ApiError:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.lab.embedded import faults, object_meta
+from tests.lab.embedded import faults, managed_fields, object_meta
 from tests.lab.embedded.certificates import Authority
 from tests.lab.embedded.key_service import KeyService, key_service
 from tests.lab.embedded.kinds import NAMESPACES
@@ -148,6 +148,7 @@ class EmbeddedReplicaHost:
         obj = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
         object_meta.prepare_create(obj["metadata"], "")  # type: ignore[arg-type]
         NAMESPACES.settle(obj)
+        managed_fields.track(obj, None, manager="kube-apiserver", api_version="v1")
         self._store.put(NAMESPACES.key("", name), json.dumps(obj).encode(), expected=0)
 
 

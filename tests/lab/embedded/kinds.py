@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from tests.lab.embedded import faults
-from tests.lab.embedded.faults import Cause, Json
+from tests.lab.embedded.faults import Cause, Json, UndecodableError
 
 MAX_SECRET_SIZE = 1 << 20
-MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _DATA_KEY_TEXT = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',"
@@ -38,8 +39,8 @@ def _no_causes(new: Json, old: Json | None) -> list[Cause]:
 class Resource:
     """One resource: its place in the API and in etcd, and the rules of its kind.
 
-    ``settle`` sets defaults and folds; it may refuse with an ``ApiError`` (400). ``validate`` gets the new object
-    and, on an update, the old one.
+    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds to a
+    new object. ``validate`` gets the new object and, on an update, the old one.
     """
 
     group: str
@@ -55,6 +56,7 @@ class Resource:
     has_status: bool = False
     label_names: bool = False
     settle: Callable[[Json], None] = _nothing
+    admit_new: Callable[[Json], None] = _nothing
     validate: Callable[[Json, Json | None], list[Cause]] = _no_causes
 
     @property
@@ -80,15 +82,15 @@ def _settle_secret(obj: Json) -> None:
     data: dict[str, Any] = dict(obj.get("data") or {})
     for key, value in data.items():
         if value is not None and not isinstance(value, str):
-            raise SECRETS.unreadable(
-                f"json: cannot unmarshal {_json_word(value)} into Go struct field Secret.data of type []uint8"
+            raise UndecodableError(
+                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.data of type []uint8"
             )
         data[key] = _canonical(value or "")
     strings = obj.pop("stringData", None) or {}
     for key, value in strings.items():
         if not isinstance(value, str):
-            raise SECRETS.unreadable(
-                f"json: cannot unmarshal {_json_word(value)} into Go struct field Secret.stringData of type string"
+            raise UndecodableError(
+                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.stringData of type string"
             )
         data[key] = base64.b64encode(value.encode()).decode()
     obj.pop("data", None)
@@ -103,7 +105,7 @@ def _canonical(value: str) -> str:
     try:
         return base64.b64encode(base64.b64decode(text, validate=True)).decode()
     except (binascii.Error, ValueError):
-        raise SECRETS.unreadable(f"illegal base64 data at input byte {_first_illegal(text)}") from None
+        raise UndecodableError(f"illegal base64 data at input byte {_first_illegal(text)}") from None
 
 
 def _first_illegal(text: str) -> int:
@@ -113,10 +115,13 @@ def _first_illegal(text: str) -> int:
     return len(text) - len(text) % 4
 
 
-def _json_word(value: object) -> str:
+def json_word(value: object) -> str:
     if isinstance(value, bool):
         return "bool"
-    return {dict: "object", list: "array"}.get(type(value), "number")
+    for known, word in ((str, "string"), (dict, "object"), (list, "array")):
+        if isinstance(value, known):
+            return word
+    return "number"
 
 
 def _validate_secret(new: Json, old: Json | None) -> list[Cause]:
@@ -169,8 +174,8 @@ def _decoded_size(value: str) -> int:
 def _settle_config_map(obj: Json) -> None:
     for value in (obj.get("data") or {}).values():
         if not isinstance(value, str):
-            raise CONFIG_MAPS.unreadable(
-                f"json: cannot unmarshal {_json_word(value)} into Go struct field ConfigMap.data of type string"
+            raise UndecodableError(
+                f"json: cannot unmarshal {json_word(value)} into Go struct field ConfigMap.data of type string"
             )
     for bag in ("data", "binaryData"):
         if bag in obj and not obj[bag]:
@@ -190,6 +195,8 @@ def _validate_config_map(new: Json, old: Json | None) -> list[Cause]:
         for key, value in (new.get(bag) or {}).items():
             if not _DATA_KEY.fullmatch(key):
                 causes.append(Cause.invalid(f"{bag}[{key}]", key, _DATA_KEY_TEXT))
+            if bag == "data" and key in (new.get("binaryData") or {}):
+                causes.append(Cause.invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
             size += len(value.encode()) if bag == "data" else _decoded_size(value)
     if size > MAX_SECRET_SIZE:
         causes.append(Cause.too_long("[]", f"must have at most {MAX_SECRET_SIZE} bytes"))
@@ -197,16 +204,26 @@ def _validate_config_map(new: Json, old: Json | None) -> list[Cause]:
 
 
 def _settle_lease(obj: Json) -> None:
-    spec = obj.setdefault("spec", {})
+    spec = {name: value for name, value in (obj.get("spec") or {}).items() if value is not None}
     for name in ("acquireTime", "renewTime"):
-        value = spec.get(name)
-        if value is None:
-            spec.pop(name, None)
-        elif not (isinstance(value, str) and MICRO_TIME.fullmatch(value)):
-            layout = "2006-01-02T15:04:05.000000Z07:00"
-            raise LEASES.unreadable(
-                f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "{layout}"'
+        if name in spec:
+            spec[name] = _micro_time(spec[name])
+    for name in ("leaseDurationSeconds", "leaseTransitions"):
+        if name in spec and not isinstance(spec[name], int):
+            raise UndecodableError(
+                f"json: cannot unmarshal {json_word(spec[name])} into Go struct field LeaseSpec.spec.{name}"
+                " of type int32"
             )
+    obj["spec"] = spec
+
+
+def _micro_time(value: object) -> str:
+    """Go's RFC3339Micro: exactly six digits of a second; printed again in UTC."""
+    if not (isinstance(value, str) and _MICRO_TIME.fullmatch(value)):
+        layout = "2006-01-02T15:04:05.000000Z07:00"
+        raise UndecodableError(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "{layout}"')
+    moment = datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _validate_lease(new: Json, old: Json | None) -> list[Cause]:
@@ -230,10 +247,25 @@ def _settle_namespace(obj: Json) -> None:
 
 
 def _settle_node(obj: Json) -> None:
-    obj.setdefault("spec", {})
-    obj.setdefault("status", {})
+    obj["spec"] = obj.get("spec") or {}
+    status = obj["status"] = dict(obj.get("status") or {})
+    status["nodeInfo"] = dict.fromkeys(_NODE_INFO, "") | (status.get("nodeInfo") or {})
+    status.setdefault("daemonEndpoints", {"kubeletEndpoint": {"Port": 0}})
+    times = {"lastHeartbeatTime": None, "lastTransitionTime": None}
+    if status.get("conditions"):
+        status["conditions"] = [times | condition for condition in status["conditions"]]
 
 
+def _taint(obj: Json) -> None:
+    """TaintNodesByCondition: a new node is not ready until its controller says so."""
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    obj["spec"] = {**obj["spec"], "taints": [*obj["spec"].get("taints", ()), taint]}
+
+
+_NODE_INFO = (
+    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
+    "kubeProxyVersion", "operatingSystem", "architecture",
+)  # fmt: skip
 _OBJECT = {"kind", "apiVersion", "metadata"}
 SECRETS = Resource(
     "", "secrets", "secret", "Secret", True, frozenset(_OBJECT | {"data", "stringData", "type", "immutable"}),
@@ -249,7 +281,7 @@ NAMESPACES = Resource(
 )  # fmt: skip
 NODES = Resource(
     "", "nodes", "node", "Node", False, frozenset(_OBJECT | {"spec", "status"}),
-    "/registry/minions/", ("no",), has_status=True, settle=_settle_node,
+    "/registry/minions/", ("no",), has_status=True, settle=_settle_node, admit_new=_taint,
 )  # fmt: skip
 LEASES = Resource(
     "coordination.k8s.io", "leases", "lease", "Lease", True, frozenset(_OBJECT | {"spec"}),

@@ -7,8 +7,8 @@ import secrets
 import uuid
 from datetime import datetime, timezone
 
-from tests.lab.embedded.faults import Cause, Json
-from tests.lab.embedded.kinds import Resource
+from tests.lab.embedded.faults import Cause, Json, UndecodableError
+from tests.lab.embedded.kinds import Resource, json_word
 
 MAX_ANNOTATIONS = 256 * 1024
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -54,6 +54,13 @@ def unknown_fields(resource: Resource, obj: Json) -> list[str]:
 def prune(resource: Resource, obj: Json) -> Json:
     """The object with known, non-empty fields only, in the API server's field order."""
     metadata = {name: value for name, value in (obj.get("metadata") or {}).items() if _carries(name, value)}
+    for bag in ("labels", "annotations"):
+        for value in metadata.get(bag, {}).values():
+            if not isinstance(value, str):
+                raise UndecodableError(
+                    f"json: cannot unmarshal {json_word(value)} into Go struct field ObjectMeta.metadata.{bag}"
+                    " of type string"
+                )
     pruned: Json = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
     pruned.update(
         (name, obj[name])

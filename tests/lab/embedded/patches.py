@@ -18,10 +18,14 @@ def apply(content_type: str, obj: Json, patch: Any) -> Json:
     """The patched copy of ``obj``."""
     if content_type == JSON_PATCH:
         if not isinstance(patch, list):
-            raise faults.bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+            raise faults.bad_request(
+                "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+            )
         return _json_patch(obj, patch)
     if not isinstance(patch, dict):
-        raise faults.bad_request("json: cannot unmarshal array into Go value of type map[string]interface {}")
+        raise faults.bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
     return merged(obj, patch)
 
 
@@ -45,7 +49,7 @@ def _json_patch(obj: Json, operations: list[Any]) -> Json:
         try:
             if kind == "test":
                 if _walk(result, path) != operation.get("value"):
-                    raise _unprocessable(f"testing value {operation['path']} failed: test failed")
+                    raise _refused()
                 continue
             if kind in ("copy", "move"):
                 source = _pointer(operation["from"])
@@ -60,15 +64,13 @@ def _json_patch(obj: Json, operations: list[Any]) -> Json:
             if kind != "remove":
                 _add(result, path, value)
         except (KeyError, IndexError, TypeError, ValueError):
-            shown = operation.get("path", "")
-            raise _unprocessable(
-                f"{kind} operation does not apply: doc is missing path: {shown}: missing value"
-            ) from None
+            raise _refused() from None
     return result
 
 
-def _unprocessable(why: str) -> faults.ApiError:
-    message = f"the server rejected our request due to an error in our request: {why}"
+def _refused() -> faults.ApiError:
+    """Why it does not apply is not told."""
+    message = "the server rejected our request due to an error in our request"
     return faults.ApiError(422, "Invalid", message, details={})
 
 

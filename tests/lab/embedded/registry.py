@@ -9,10 +9,12 @@ from typing import Any
 
 from tests.lab.embedded import faults, managed_fields, object_meta
 from tests.lab.embedded.envelope import Chain, TransformError
-from tests.lab.embedded.faults import Cause, Json
+from tests.lab.embedded.faults import Cause, Json, UndecodableError
 from tests.lab.embedded.kinds import NAMESPACES, SECRETS, Resource
 from tests.lab.embedded.selection import Continue, Selection
 from tests.lab.embedded.store import CompactedError, FutureRevisionError, Store, StoredValue
+
+_IMMORTAL = ("default", "kube-public", "kube-system")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Intent:
     manager: str
     dry_run: bool = False
     strict: bool = False
+    patching: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,19 +126,26 @@ class Registry:
 
     def create(self, target: Target, body: Json, intent: Intent) -> Json:
         resource = target.resource
-        obj = self._accepted(target, body, intent)
+        try:
+            obj = self._accepted(target, body, intent)
+        except UndecodableError as error:
+            raise resource.unreadable(str(error)) from error
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
-            raise faults.internal("resourceVersion should not be set on objects to be created")
-        self._check_place(target, metadata)
+            raise faults.plain("resourceVersion should not be set on objects to be created")
+        _check_place(target, metadata)
         object_meta.prepare_create(metadata, target.namespace)
-        resource.settle(obj)
+        try:
+            resource.settle(obj)
+        except UndecodableError as error:
+            raise resource.unreadable(str(error)) from error
         named = Target(resource, target.namespace, metadata.get("name", ""))
         self._check_namespace(named)
         causes = object_meta.validate(resource, metadata) + resource.validate(obj, None)
         if causes:
             raise named.invalid(causes)
         managed_fields.track(obj, None, manager=intent.manager, api_version=resource.api_version)
+        resource.admit_new(obj)
         if intent.dry_run:
             if self._store.get(named.key):
                 raise faults.already_exists(resource.group, resource.plural, named.name)
@@ -147,21 +157,31 @@ class Registry:
 
     def replace(self, target: Target, body: Json, intent: Intent) -> tuple[Json, bool]:
         """PUT: the stored object and whether it was created."""
-        metadata = body.get("metadata") or {}
-        self._check_place(target, metadata)
-        if metadata.get("name") != target.name:
-            if not metadata.get("name"):
-                raise faults.bad_request(
-                    "the name of the object ( based on URL) was undeterminable: name must be provided"
-                )
-            raise faults.bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL ({target.name})"
-            )
+        metadata = body.get("metadata")
+        _check_url(target, metadata if isinstance(metadata, dict) else {})
         if target.resource.create_on_update and not self._store.get(target.key):
             return self.create(Target(target.resource, target.namespace), body, intent), True
-        return self.update(target, lambda _: body, intent), False
+        try:
+            return self._update(target, lambda _: body, intent), False
+        except UndecodableError as error:
+            raise target.resource.unreadable(str(error)) from error
 
-    def update(self, target: Target, change: Callable[[Json], Any], intent: Intent) -> Json:
+    def patch(self, target: Target, change: Callable[[Json], Json], intent: Intent) -> Json:
+        """PATCH: ``change`` makes the new object from the current one."""
+        patched: Json = {}
+
+        def keep(current: Json) -> Json:
+            patched.clear()
+            patched.update(change(current))
+            _check_url(target, patched["metadata"] if isinstance(patched.get("metadata"), dict) else {})
+            return patched
+
+        try:
+            return self._update(target, keep, intent)
+        except UndecodableError as error:
+            raise faults.undecodable_patch(patched, str(error)) from error
+
+    def _update(self, target: Target, change: Callable[[Json], Any], intent: Intent) -> Json:
         """Read, change, admit, write when different or stale; repeated while others write in between.
 
         ``change`` gets the current object and answers the whole new one; a resourceVersion in it that is not the
@@ -187,13 +207,10 @@ class Registry:
         while True:
             current = self._read(target)
             metadata = current.obj["metadata"]
-            for field, name in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-                if wanted.get(field) and wanted[field] != metadata[field]:
-                    raise target.conflict(
-                        f"Precondition failed: {name} in precondition: {wanted[field]},"
-                        f" {name} in object meta: {metadata[field]}"
-                    )
+            _check_preconditions(target, wanted, metadata)
             kept = bool(metadata.get("finalizers")) or target.resource is NAMESPACES
+            if target.resource is NAMESPACES and target.name in _IMMORTAL:
+                raise faults.forbidden("", "namespaces", target.name, "this namespace may not be deleted")
             if intent.dry_run:
                 return current.obj if kept else _deleted(target, metadata)
             if not kept:
@@ -219,19 +236,19 @@ class Registry:
         asked = metadata.pop("resourceVersion", None)
         if not asked and not resource.unconditional_update:
             text = "must be specified for an update"
-            raise target.invalid(
-                [Cause("FieldValueInvalid", "metadata.resourceVersion", f"Invalid value: 0x0: {text}")]
-            )
+            cause = Cause("FieldValueInvalid", "metadata.resourceVersion", f"Invalid value: 0x0: {text}")
+            raise faults.invalid(resource.group, resource.plural, target.name, [cause])
         if asked and asked != old["metadata"]["resourceVersion"]:
             raise target.conflict()
-        if metadata.get("uid") and metadata["uid"] != old["metadata"]["uid"]:
-            raise target.conflict(
-                f"Precondition failed: UID in precondition: {metadata['uid']},"
-                f" UID in object meta: {old['metadata']['uid']}"
-            )
-        causes = []
-        if metadata.get("name") != target.name:
-            causes.append(Cause.invalid("metadata.name", metadata.get("name", ""), "field is immutable"))
+        causes: list[Cause] = []
+        uid = old["metadata"]["uid"]
+        if metadata.get("uid", uid) != uid:
+            if not intent.patching:
+                raise target.conflict(
+                    f"StorageError: invalid object, Code: 4, Key: {target.key}, ResourceVersion: 0, AdditionalErrorMsg:"
+                    f" Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {uid}"
+                )
+            causes += [Cause.invalid("metadata.uid", metadata["uid"], "field is immutable")] * 2
         object_meta.carry_over(metadata, old["metadata"])
         if resource.has_status:
             kept = ("metadata", "spec") if target.subresource == "status" else ("status",)
@@ -251,25 +268,20 @@ class Registry:
         """A request's object in canonical shape, or the refusal of what is not this kind."""
         resource = target.resource
         if not isinstance(body, dict) or not isinstance(body.get("metadata") or {}, dict):
-            raise resource.unreadable("json: cannot unmarshal into Go value")
+            raise UndecodableError(f"json: cannot unmarshal into Go value of type {resource.kind}")
         if body.get("kind", resource.kind) != resource.kind or body.get(
             "apiVersion", resource.api_version
         ) != (resource.api_version):
+            kind, version = body.get("kind"), body.get("apiVersion")
             raise faults.bad_request(
-                f'{body.get("kind")} in version "{body.get("apiVersion")}" cannot be handled as a {resource.kind}:'
-                f' no kind "{body.get("kind")}" is registered'
+                f'{kind} in version "{version}" cannot be handled as a {resource.kind}:'
+                f" converting ({version}.{kind}) to (core.{resource.kind}): unknown conversion"
             )
         unknown = object_meta.unknown_fields(resource, body) if intent.strict else []
         if unknown:
             said = ", ".join(f'unknown field "{name}"' for name in unknown)
-            raise resource.unreadable(f"strict decoding error: {said}")
+            raise UndecodableError(f"strict decoding error: {said}")
         return object_meta.prune(resource, body)
-
-    def _check_place(self, target: Target, metadata: Json) -> None:
-        if target.namespace and metadata.get("namespace", target.namespace) != target.namespace:
-            raise faults.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
 
     def _check_namespace(self, target: Target) -> None:
         """NamespaceLifecycle: nothing new in a namespace that is not there or is going away."""
@@ -317,6 +329,42 @@ class Registry:
             return self._chain.write(plain, target.key)
         except TransformError as error:
             raise faults.internal(str(error)) from error
+
+
+def _check_url(target: Target, metadata: Json) -> None:
+    """The object of a PUT or PATCH names what the URL names."""
+    name = metadata.get("name")
+    if not name:
+        raise faults.bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
+    if name != target.name:
+        raise faults.bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+        )
+    _check_place(target, metadata)
+
+
+def _check_place(target: Target, metadata: Json) -> None:
+    if target.namespace and (metadata.get("namespace") or target.namespace) != target.namespace:
+        raise faults.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _check_preconditions(target: Target, wanted: Json, metadata: Json) -> None:
+    for field, name, maybe in (
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ):
+        if wanted.get(field) and wanted[field] != metadata[field]:
+            raise faults.conflict(
+                target.resource.group,
+                target.resource.kind,
+                target.name,
+                f"the {name} in the precondition ({wanted[field]}) does not match the {name} in record"
+                f" ({metadata[field]}). The object might have been {maybe}",
+            )
 
 
 def _with_revision(obj: Json, revision: int) -> Json:

@@ -50,10 +50,7 @@ def selection(resource: Resource, label_selector: str, field_selector: str) -> S
             raise faults.bad_request(f"invalid selector: '{field_selector}'; can't understand '{part}'")
         name, operator, value = matched.groups()
         if name not in {"metadata.name", "metadata.namespace"} | _EXTRA.get(resource.plural, set()):
-            raise faults.bad_request(
-                f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match label selector'
-                f' "{label_selector}", field selector "{field_selector}": field label not supported: {name}'
-            )
+            raise faults.bad_request(f"field label not supported: {name}")
         fields.append((name, value, operator != "!="))
     return Selection(labels, tuple(fields))
 
@@ -67,6 +64,8 @@ def _label_test(text: str) -> _Test:
         if operator == "in":
             return lambda labels: labels.get(key) in chosen
         return lambda labels: labels.get(key) not in chosen
+    if re.search(r"\s", part) and not re.search(r"[!=]", part):
+        raise faults.bad_request(f"unable to parse requirement: found '{part.split()[-1]}' expected: '('")
     if part.startswith("!"):
         return lambda labels: part[1:] not in labels
     for operator in ("!=", "==", "="):
@@ -98,7 +97,9 @@ class Continue:
             found = cls(int(fields["rv"]), str(fields["start"]))
             legal = fields["v"] == "meta.k8s.io/v1" and found.start and found.revision
         except (ValueError, KeyError, TypeError) as error:
-            raise faults.bad_request(f"continue key is not valid: {error}") from None
+            raise faults.bad_request(f"invalid continue token: continue key is not valid: {error}") from None
         if not legal or found.start.startswith("/") or "/../" in found.start:
-            raise faults.bad_request("continue key is not valid: incorrect encoded start key")
+            raise faults.bad_request(
+                "invalid continue token: continue key is not valid: incorrect encoded start key"
+            )
         return found

@@ -18,18 +18,18 @@ _HOOKS = (
     "start-apiextensions-informers",
     "start-apiextensions-controllers",
     "crd-informer-synced",
-    "start-system-namespaces-controller",
     "bootstrap-controller",
     "rbac/bootstrap-roles",
     "scheduling/bootstrap-system-priority-classes",
     "priority-and-fairness-config-producer",
     "start-cluster-authentication-info-controller",
     "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "start-legacy-token-tracking-controller",
     "start-kube-aggregator-informers",
     "apiservice-registration-controller",
     "apiservice-status-available-controller",
     "kube-apiserver-autoregistration",
-    "autoregister-completion",
     "apiservice-openapi-controller",
     "apiservice-openapiv3-controller",
 )
@@ -74,7 +74,10 @@ def kms_checks(plugins: Sequence[tuple[str, Transformer]]) -> list[Check]:
 def readiness(synced: bool, kms: Sequence[Check]) -> list[Check]:
     informers = Check("informer-sync", "" if synced else "informers not started yet: [*v1.Secret]")
     hooks = [Check(f"poststarthook/{name}") for name in _HOOKS]
-    return [Check("ping"), Check("log"), Check("etcd"), *kms, informers, *hooks, Check("shutdown")]
+    registered = hooks.index(Check("poststarthook/kube-apiserver-autoregistration")) + 1
+    hooks.insert(registered, Check("autoregister-completion"))
+    first = [Check(name) for name in ("ping", "log", "etcd", "etcd-readiness")]
+    return [*first, *kms, informers, *hooks, Check("shutdown")]
 
 
 def report(checks: Sequence[Check], *, endpoint: str, verbose: bool) -> tuple[int, str]:

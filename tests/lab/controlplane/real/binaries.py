@@ -25,7 +25,8 @@ from pathlib import Path
 
 _MODULES = Path(__file__).resolve().parents[2] / "go"
 _API_SERVER = "kube-apiserver"
-_VERSION_PACKAGE = "k8s.io/component-base/version"
+# --version and the log take it from the first, GET /version from the second; Kubernetes' own build sets both.
+_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 # Debian keeps HAProxy, and Go's own installer keeps Go, where a plain user's PATH does not always look.
 _MORE_PLACES = ("/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin")
 _HEARTBEAT_SECONDS = 30.0
@@ -54,7 +55,10 @@ class GoProgram:
             return "-s -w"
         major, minor, _ = self.version.split(".")
         named = {"gitVersion": f"v{self.version}", "gitMajor": major, "gitMinor": minor}
-        return " ".join(["-s -w", *(f"-X {_VERSION_PACKAGE}.{key}={value}" for key, value in named.items())])
+        settings = (
+            f"-X {package}.{key}={value}" for package in _VERSION_PACKAGES for key, value in named.items()
+        )
+        return " ".join(["-s -w", *settings])
 
 
 def offered_versions() -> tuple[str, ...]:

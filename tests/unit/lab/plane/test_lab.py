@@ -226,7 +226,7 @@ def test_the_documented_way_keeps_every_reader(lab: LabClient) -> None:
 def test_down_leaves_nothing(labs_home: None) -> None:
     lab = LabClient.up(LabOptions("short"), tethered=True)
     with pytest.raises(LabError, match="lab short is up already"):
-        LabClient.up(LabOptions("short"))
+        LabClient.up(LabOptions("short"), tethered=True)
     port = urlsplit(lab.endpoint().server).port or 0
     lab.down()
     lab.down()
@@ -256,6 +256,6 @@ def test_a_tethered_lab_ends_with_its_owner(labs_home: None) -> None:
 @pytest.mark.real
 def test_a_lab_that_cannot_start_says_why_and_leaves_nothing_running(labs_home: None) -> None:
     with pytest.raises(LabError, match=r"1\.5\.0.*log: "):
-        LabClient.up(LabOptions("wrong", apiserver="real", kubernetes="1.5.0"))
+        LabClient.up(LabOptions("wrong", apiserver="real", kubernetes="1.5.0"), tethered=True)
     with pytest.raises(LabError, match="there is no lab wrong"):
         LabClient("wrong")

@@ -56,6 +56,8 @@ class FakeVault:
         )
         self.url = f"https://127.0.0.1:{self._server.server_port}"
         self.key_id = f"{self.url}/keys/etcd/0123456789abcdef0123456789abcdef"
+        # Another version with the same key: what the vault could decrypt, the plugin must still refuse.
+        self.other_key_id = f"{self.url}/keys/etcd/fedcba9876543210fedcba9876543210"
         token_url = f"{self.url}/tenant/oauth2/v2.0/token"
         self.access = VaultAccess(token_url, "lab-identity", secrets.token_urlsafe(), pki.ca.read_text())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -69,8 +71,11 @@ class FakeVault:
             return self._grant(dict(urllib.parse.parse_qsl(body.decode())))
         if authorization.removeprefix("Bearer ") not in self.tokens:
             return 401, _error("Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
-        operation = path.removeprefix(urllib.parse.urlsplit(self.key_id).path + "/").split("?")[0]
-        if operation not in ("encrypt", "decrypt") or not path.endswith("?api-version=7.4"):
+        key, _, operation = path.removesuffix("?api-version=7.4").rpartition("/")
+        if f"{self.url}{key}" not in (self.key_id, self.other_key_id) or operation not in (
+            "encrypt",
+            "decrypt",
+        ):
             return 404, _error("KeyNotFound", "A key with this name was not found in this key vault.")
         return self._operate(operation, json.loads(body))
 

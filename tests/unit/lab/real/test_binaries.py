@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def fake_go(directory: Path, version: str) -> None:
     go.write_text(
         "#!/bin/sh\n"
         f'if [ "$1" = env ]; then echo {version}; echo linux; echo amd64; exit; fi\n'
-        "echo build >> $KMS_LAB_CACHE/builds\n"
+        "echo build >> $KMS_LAB_CACHE/builds\nsleep 0.2\n"
         '[ -e "$KMS_LAB_CACHE/broken" ] && echo "undefined: app" && exit 1\n'
         'while [ "$1" != -o ]; do shift; done\necho built > "$2"\n'
     )
@@ -67,6 +68,28 @@ def test_a_program_is_built_once_for_each_toolchain(cache: Path, tmp_path: Path)
     fake_go(tmp_path / "programs", "go1.27.0")
     assert binaries.kms_plugin(lambda line: None) != first
     assert builds(cache) == 3
+
+
+def test_two_that_need_the_same_program_build_it_once(cache: Path) -> None:
+    with ThreadPoolExecutor(2) as both:
+        paths = set(both.map(lambda _: binaries.kms_plugin(lambda line: None), range(2)))
+    assert len(paths) == 1
+    assert builds(cache) == 1
+
+
+def test_the_command_line_builds_all_there_is(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("etcd", "haproxy", "setpriv"):
+        program = tmp_path / "programs" / name
+        program.touch(0o755)
+    assert binaries.main(["rebuild"]) == 2
+    assert binaries.main([]) == 1
+    assert "kube-apiserver 1.26.15: not built" in capsys.readouterr().err
+    assert binaries.main(["build"]) == 0
+    assert "kube-apiserver 1.34.4: built in" in capsys.readouterr().err
+    assert binaries.main([]) == 0
+    assert builds(cache) == 1 + len(binaries.offered_versions())
 
 
 def test_a_failed_build_says_why_and_leaves_nothing(cache: Path) -> None:
