@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.mgmt.containerservice import models
 
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of
+from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess
 from tests.unit.situations import KEY, NAME, v
 
@@ -146,17 +146,31 @@ def test_offers_leave_previews_out_and_are_sorted() -> None:
             }
         }
     )
-    assert offers_of(profile).versions == (v("1.27.1"), v("1.27.9"))
+    assert offers_of(profile, {}).versions == (v("1.27.1"), v("1.27.9"))
 
 
 def test_a_profile_that_offers_nothing_is_read() -> None:
     profile = models.ManagedClusterUpgradeProfile(
         {"properties": {"controlPlaneProfile": {"kubernetesVersion": "1.26.15", "osType": "Linux"}}}
     )
-    assert offers_of(profile).versions == ()
+    assert offers_of(profile, {}).versions == ()
 
 
-def test_the_supported_minor_versions_are_read() -> None:
-    versions = models.KubernetesVersionListResult({"values": [{"version": "1.33"}, {"version": "1.34"}]})
-    assert minor_versions_of(versions) == {(1, 33), (1, 34)}
-    assert minor_versions_of(models.KubernetesVersionListResult({})) == frozenset()
+def test_the_versions_of_a_location_tell_the_supported_minors_and_where_each_patch_leads() -> None:
+    versions = models.KubernetesVersionListResult(
+        {
+            "values": [
+                {"version": "1.33", "patchVersions": {"1.33.2": {"upgrades": ["1.34.4", "1.33.5"]}, "1.33.5": {}}},
+                {"version": "1.34", "patchVersions": {"1.34.4": {"upgrades": []}}},
+                {"version": "1.35", "isPreview": True, "patchVersions": {"1.35.0": {"upgrades": ["1.36.0"]}}},
+            ]
+        }
+    ).values_property
+    assert minor_versions_of(versions) >= {(1, 33), (1, 34)}
+    assert onward_of(versions) == {v("1.33.2"): (v("1.34.4"), v("1.33.5")), v("1.33.5"): (), v("1.34.4"): ()}
+
+
+@pytest.mark.parametrize("unknown", [(), None])
+def test_versions_that_could_not_be_learnt_tell_nothing(unknown: Any) -> None:
+    assert minor_versions_of(unknown) == frozenset()
+    assert onward_of(unknown) == {}
