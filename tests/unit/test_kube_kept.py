@@ -142,7 +142,8 @@ def test_who_has_lost_the_lease_is_told_so_at_every_renewal_and_does_not_give_ba
     old, new = lease(api, clock, "old"), lease(api, clock, "new")
     with old.held():
         clock.sleep(DURATION + 1.0)
-        new.held().__enter__()
+        kept = new.held()
+        kept.__enter__()
         for _ in range(2):
             with pytest.raises(Lost):
                 old.renew()
