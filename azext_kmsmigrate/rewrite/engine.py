@@ -20,6 +20,7 @@ from azext_kmsmigrate.migration.secret import (
     Failure,
     FailureClass,
     Page,
+    Patched,
     SecretRef,
 )
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
@@ -41,12 +42,14 @@ class Pass:
     """What a pass is to do.
 
     ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
-    first that moves without somebody else having changed it.
+    first that moves without somebody else having changed it. ``canary``: goes first on every connection, and stops the
+    pass when it moves, before a Secret of the user's is written in the wrong form.
     """
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
     proof: bool = False
+    canary: SecretRef | None = None
 
 
 @dataclass
@@ -118,7 +121,7 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._proof = wanted.proof
+        self._proof, self._canary = wanted.proof, wanted.canary
         self._queue: deque[SecretRef] = deque()
         self._busy = 0
         self._closed = False
@@ -204,6 +207,7 @@ class _Crew:
     def _work(self) -> None:
         try:
             with closing(self._secrets.connect()) as connection:
+                self._send_canary(connection)
                 while (secret := self._take()) is not None:
                     self._record(secret, self._patch(connection, secret))
         except BaseException as error:  # handed to the caller's thread
@@ -235,7 +239,18 @@ class _Crew:
             if pause is None or closed:
                 return answer
             self._clock.sleep(pause)
+            self._send_canary(connection)  # it may have been made anew, to another API server
             attempt += 1
+
+    def _send_canary(self, connection: Connection) -> None:
+        if self._canary is None:
+            return
+        answer = connection.patch(self._canary.namespace, self._canary.name)
+        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
+            with self._change:
+                self.result.tripped.append(str(self._canary))
+                self.stopping = True
+                self._change.notify_all()
 
     def _record(self, secret: SecretRef, answer: Answer) -> None:
         what = verdict(secret, answer)

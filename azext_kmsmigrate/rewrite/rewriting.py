@@ -165,7 +165,7 @@ class Rewriting:
     def _prove(
         self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick, namespaces: tuple[str, ...]
     ) -> Evidence:
-        proof = self._pass(Pass(namespaces, proof=True), "Proving", tick)
+        proof = self._pass(Pass(namespaces, proof=True, canary=settled.canary), "Proving", tick)
         end = self._look_again(settled)
         again = self._observe()
         same = (
