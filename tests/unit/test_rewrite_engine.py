@@ -64,6 +64,23 @@ def test_a_proof_stops_at_the_first_secret_that_moves_one_a_worker_at_most() -> 
     assert sim.api.writes == len(result.tripped)
 
 
+def test_the_canary_goes_first_and_stops_a_proof_before_any_secret_moves() -> None:
+    sim = turned_off(600)
+    canary = sim.api.create_canary(0)
+    run(sim, ALL)
+    sim.api.configure(0.0, [0.0], Encryption.of(StoredAs.KMS_V1, StoredAs.PLAIN))
+    writes = sim.api.writes
+    result = run(sim, Pass(proof=True, canary=canary), parallel=3)
+    assert set(result.tripped) == {"kube-system/aks-kms-migrate-canary"}
+    assert sim.api.writes == writes
+
+
+def test_a_canary_that_lies_still_lets_the_proof_go_on() -> None:
+    sim = turned_off(30)
+    run(sim, ALL)
+    assert run(sim, Pass(proof=True, canary=sim.api.create_canary(0))).current == 30
+
+
 def test_only_the_namespaces_asked_for_are_touched() -> None:
     sim = turned_off(9)
     assert run(sim, Pass(("ns-0", "ns-2"), barrier=10**9)).rewritten == 6

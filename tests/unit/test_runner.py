@@ -622,6 +622,20 @@ def test_verify_finds_a_secret_in_another_form_and_makes_few_of_them_otherwise()
     assert sim.api.writes <= FAST.parallel
 
 
+def test_verify_that_meets_an_api_server_with_the_old_form_writes_no_secret() -> None:
+    sim = SimCluster(version="1.27.1", secrets=40)
+
+    def fall_back(page: Page) -> None:
+        if len(page.items) == 40:
+            old = encryption_of(disabled(sim.azure.show()), had_v2=True)
+            sim.api.replicas[1].to_come = [(sim.clock.monotonic(), old)]
+
+    sim.api.after_page = fall_back
+    found = sim.runner().verify()
+    assert not found.verified
+    assert sim.api.writes == 0
+
+
 def test_verify_without_any_sign_says_that_nothing_is_proven() -> None:
     sim = SimCluster(version="1.27.1")
     sim.api.metrics = False
