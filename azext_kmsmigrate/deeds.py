@@ -100,7 +100,7 @@ class Deeds:
             result = self._world.cluster.disable_kms(seen, self._world.tick)
         except AzureError:
             # A refusal and a lost connection look alike from here; only the cluster knows whether it was accepted.
-            with suppress(KmsMigrateError):
+            with suppress(AzureError, ClusterError):
                 seen = self._world.cluster.observe()
                 if seen.kms.enabled and not seen.busy:
                     self._save(replace(self.journal, exposed_from=""))

@@ -21,6 +21,7 @@ from azext_kmsmigrate.migration.secret import (
     Failure,
     FailureClass,
     Page,
+    Patched,
     SecretRef,
 )
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
@@ -42,13 +43,15 @@ class Pass:
     """What a pass is to do.
 
     ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
-    first that moves without somebody else having changed it. ``per_second``: Secrets a second at most, where each may
-    cost the API server a call to Key Vault (0: no such limit).
+    first that moves without somebody else having changed it. ``canary``: goes first on every connection, and stops the
+    pass when it moves, before a Secret of the user's is written in the wrong form. ``per_second``: Secrets a second at
+    most, where each may cost the API server a call to Key Vault (0: no such limit).
     """
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
     proof: bool = False
+    canary: SecretRef | None = None
     per_second: float = 0.0
 
 
@@ -133,7 +136,7 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._proof = wanted.proof
+        self._proof, self._canary = wanted.proof, wanted.canary
         self._queue: deque[SecretRef] = deque()
         self._busy = 0
         self._closed = False
@@ -219,6 +222,7 @@ class _Crew:
     def _work(self) -> None:
         try:
             with closing(self._secrets.connect()) as connection:
+                self._send_canary(connection)
                 while (secret := self._take()) is not None:
                     self._record(secret, self._patch(connection, secret))
         except BaseException as error:  # handed to the caller's thread
@@ -227,8 +231,12 @@ class _Crew:
                 self._change.notify_all()
 
     def _take(self) -> SecretRef | None:
-        with self._change:
-            while not self._closed:
+        """The next Secret to patch, when it may go out; None when there is no more work."""
+        while True:
+            with self._change:
+                if self._closed:
+                    return None
+                pause = 0.0
                 if self._queue and not self.stopping and self._busy < self._pacing.limit:
                     pause = self._pacing.pause_before_next(self._clock.monotonic())
                     if not pause:
@@ -236,10 +244,10 @@ class _Crew:
                         secret = self._queue.popleft()
                         self._change.notify_all()
                         return secret
-                    self._change.wait(timeout=pause)
-                    continue
-                self._change.wait(timeout=1.0)
-            return None
+                else:
+                    self._change.wait(timeout=1.0)
+            if pause:
+                self._clock.sleep(min(pause, 1.0))
 
     def _patch(self, connection: Connection, secret: SecretRef) -> Answer:
         attempt = 1
@@ -254,7 +262,20 @@ class _Crew:
             if pause is None or closed:
                 return answer
             self._clock.sleep(pause)
+            self._send_canary(connection)  # it may have been made anew, to another API server
             attempt += 1
+
+    def _send_canary(self, connection: Connection) -> None:
+        if self._canary is None:
+            return
+        answer = connection.patch(self._canary.namespace, self._canary.name)
+        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
+            with self._change:
+                self.result.tripped.append(
+                    _in_other_form(self._canary, "the canary: an API server writes another form")
+                )
+                self.stopping = True
+                self._change.notify_all()
 
     def _record(self, secret: SecretRef, answer: Answer) -> None:
         what = verdict(secret, answer)
@@ -271,9 +292,7 @@ class _Crew:
             else:
                 self._streak = (None, 0)
             if self._proof and what is Verdict.REWRITTEN:
-                r.tripped.append(
-                    FailedSecret(secret.namespace, secret.name, FailureClass.OTHER_FORM, "was not in the wanted form")
-                )
+                r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             self._change.notify_all()
 
@@ -283,3 +302,7 @@ class _Crew:
         if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
             self.result.systemic = failure
             self.stopping = True
+
+
+def _in_other_form(secret: SecretRef, detail: str) -> FailedSecret:
+    return FailedSecret(secret.namespace, secret.name, FailureClass.OTHER_FORM, detail)

@@ -25,6 +25,7 @@ from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
+_NOWHERE = "aks-kms-migrate-nowhere"  # a namespace without Secrets: its list has a resourceVersion and no bad page
 
 # KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
 # (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
@@ -69,7 +70,10 @@ class Rewriting:
 
     def barrier(self) -> int:
         """The resourceVersion of the collection now: what is written later has a higher one."""
-        return self._first_page().resource_version
+        page = self._engine.read_page(_NOWHERE, "", limit=1)
+        if isinstance(page, Failure):
+            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
+        return page.resource_version
 
     def rewrite_and_prove(
         self,
@@ -140,7 +144,8 @@ class Rewriting:
         return self._pass(Pass(barrier=self.barrier()), "Rewriting", tick).counts
 
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
-        wish = Pass(evidence.scope, proof=True, per_second=self._gentle(seen, evidence.stored_as, proof=True))
+        slowly = self._gentle(seen, evidence.stored_as, proof=True)
+        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
         with counters_around(self._secrets) as testimony:
             proof = self._pass(wish, "Proving", tick)
         record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
@@ -183,8 +188,8 @@ class Rewriting:
         """Secrets a second at most, where reading them may cost Key Vault calls; 0 for no such limit."""
         if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
             return 0.0
-        page = self._first_page()
-        count = len(page.items) + (page.remaining or 0)
+        page = self._engine.read_page("", "", limit=1)
+        count = len(page.items) + (page.remaining or 0) if isinstance(page, Page) else KMS_V1_CACHE + 1
         if count <= KMS_V1_CACHE:
             return 0.0
         self._observer.say(
@@ -195,12 +200,6 @@ class Rewriting:
 
     def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
         return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
-
-    def _first_page(self) -> Page:
-        page = self._engine.read_page("", "", limit=1)
-        if isinstance(page, Failure):
-            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
-        return page
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -119,7 +119,7 @@ def _page(*names: str, token: str = "") -> Page:
 
 def _walked(pages: dict[tuple[str, str], Page | Failure], *namespaces: str) -> list[str]:
     found = []
-    for page in walk(lambda namespace, token: pages[namespace, token], namespaces):
+    for page in walk(lambda namespace, token, limit: pages[namespace, token], namespaces):
         found += [f"failed {page.failure}"] if isinstance(page, Unlisted) else [s.name for s in page.items]
     return found
 
