@@ -108,6 +108,8 @@ def validate(resource: Resource, metadata: Json) -> list[Cause]:
         causes.append(Cause.required("metadata.name", "name or generateName is required"))
     elif len(name) > limit:
         causes.append(Cause.invalid("metadata.name", name, f"must be no more than {limit} characters"))
+    elif resource.label_names and "." in name:
+        causes.append(Cause.invalid("metadata.name", name, "must not contain dots"))
     elif not pattern.fullmatch(name):
         causes.append(Cause.invalid("metadata.name", name, text))
     annotations: dict[str, str] = metadata.get("annotations") or {}

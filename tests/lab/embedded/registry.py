@@ -74,8 +74,11 @@ class _Current:
 
 
 class Registry:
-    def __init__(self, store: Store, chain: Chain, admission: Admission) -> None:
+    def __init__(
+        self, store: Store, chain: Chain, admission: Admission, cached_since: int | None = None
+    ) -> None:
         self._store = store
+        self._cached_since = cached_since
         self._chain = chain
         self._admission = admission
 
@@ -95,7 +98,11 @@ class Registry:
         while True:
             try:
                 page = self._store.page(
-                    prefix, start=start, limit=max(query.limit - len(items), 0), revision=revision
+                    prefix,
+                    start=start,
+                    limit=max(query.limit - len(items), 0),
+                    revision=revision,
+                    cached_since=self._cached_since,
                 )
             except CompactedError:
                 if not query.token:

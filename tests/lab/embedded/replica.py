@@ -24,6 +24,8 @@ from tests.lab.model import SECRETS_PREFIX, Provider
 FIRST_WITHOUT_KMS_V1 = 29
 FIRST_WITH_SEEDS = 29
 FIRST_WITH_KMS_V2 = 27
+# From here on pages are continued from the watch cache's snapshots, which etcd's compaction does not touch.
+FIRST_WITH_LIST_SNAPSHOTS = 34
 _DRAIN_SECONDS = 60.0
 _RESYNC_SECONDS = 1.0
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -60,7 +62,8 @@ class Replica:
         ]
         self._store = store
         self._chain = Chain(transformers)
-        self._registry = Registry(store, self._chain, admission)
+        snapshots = store.revision if signs.minor(version) >= FIRST_WITH_LIST_SNAPSHOTS else None
+        self._registry = Registry(store, self._chain, admission, snapshots)
         self._tokens = tokens
         self._lock = threading.Lock()
         self._connections: dict[Connection, threading.Thread] = {}
