@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.contract.api_client import Api
+from tests.contract.api_client import Api, secrets
 from tests.contract.fixture_vault import FixtureVault
 from tests.lab.controlplane.ports import ReplicaHost
 from tests.lab.embedded.host import EmbeddedReplicaHost
-from tests.lab.model import IDENTITY, Provider, kms_v1, kms_v2
+from tests.lab.model import IDENTITY, SECRETS_PREFIX, Provider, kms_v1, kms_v2
 
 V26, V27, V34 = "1.26.15", "1.27.1", "1.34.4"
 
@@ -22,18 +23,21 @@ class Cluster:
 
     def __init__(self, host: ReplicaHost, vault: FixtureVault) -> None:
         self.host = host
+        self.vault = vault
         self.v1 = kms_v1(vault.key_id("first"))
         self.v2 = kms_v2(vault.key_id("second"))
         self._runs: dict[int, tuple[str, tuple[Provider, ...]]] = {}
 
     def run(self, version: str, *orders: Sequence[Provider]) -> None:
         """Each replica runs ``version`` with its own provider order; a single order is everybody's."""
-        for index in range(self.host.replica_count):
-            wanted = (version, tuple(orders[index % len(orders)]))
-            if self._runs.get(index) != wanted:
-                self._runs.pop(index, None)
-                self.host.run_replica(index, *wanted)
-                self._runs[index] = wanted
+        count = self.host.replica_count
+        wanted = {index: (version, tuple(orders[index % len(orders)])) for index in range(count)}
+        changed = {index: run for index, run in wanted.items() if self._runs.get(index) != run}
+        for index in changed:
+            self.forget(index)
+        with ThreadPoolExecutor(count) as starters:
+            list(starters.map(lambda index: self.host.run_replica(index, *changed[index]), changed))
+        self._runs |= changed
 
     def forget(self, index: int) -> None:
         """Somebody ran this replica behind the cluster's back."""
@@ -53,9 +57,25 @@ class Cluster:
         host = self.host
         return Api(host.endpoint() if replica is None else host.replica_endpoint(replica))
 
+    def empty(self) -> None:
+        """Delete every Secret: the next test's servers may not be able to read it, and then not start."""
+        for key in self.host.raw(SECRETS_PREFIX):
+            _, _, _, namespace, name = key.split("/")
+            for replica in self._runs:
+                if self.api(replica).delete(secrets(namespace, name)).status in (200, 404):
+                    break
+            else:
+                raise AssertionError(f"no replica can delete {key}")
+
     def raw(self, namespace: str, name: str) -> bytes:
         key = f"/registry/secrets/{namespace}/{name}"
         return self.host.raw(key)[key]
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_left(cluster: Cluster) -> Iterator[None]:
+    yield
+    cluster.empty()
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +86,9 @@ def vault() -> Iterator[FixtureVault]:
 
 
 @pytest.fixture(
-    scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.real)], ids=["embedded", "real"]
+    scope="session",
+    params=["embedded", pytest.param("real", marks=pytest.mark.real)],
+    ids=["embedded", "real"],
 )
 def cluster(
     request: pytest.FixtureRequest, vault: FixtureVault, tmp_path_factory: pytest.TempPathFactory

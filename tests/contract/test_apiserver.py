@@ -1,4 +1,4 @@
-"""What the tool and kubectl rely on in an API server: objects, refusals, forms of answer. Two hosts, one truth."""
+"""What the tool and kubectl rely on in an API server: objects, refusals, forms of answer."""
 
 from __future__ import annotations
 
@@ -80,7 +80,11 @@ def test_what_is_not_there(api: Api, name: str) -> None:
         assert answer.status_of() == (404, "NotFound", f'secrets "{name}" not found')
         assert answer.body["details"] == {"name": name, "kind": "secrets"}
     assert api.get(f"{LEASES}/{name}").status_of()[2] == f'leases.coordination.k8s.io "{name}" not found'
-    assert api.post(secrets(name), secret(name)).status_of() == (404, "NotFound", f'namespaces "{name}" not found')
+    assert api.post(secrets(name), secret(name)).status_of() == (
+        404,
+        "NotFound",
+        f'namespaces "{name}" not found',
+    )
     assert api.get(secrets(name)).body["items"] == []
     unknown = api.get("/api/v1/nosuch").status_of()
     assert unknown == (404, "NotFound", "the server could not find the requested resource")
@@ -198,7 +202,11 @@ def test_immutable_secrets_refuse_changes_but_not_the_empty_patch(api: Api, name
         ),
         ({"stringData": {"a": "x" * (1 << 20) + "x"}}, "FieldValueTooLong", "data"),
         ({"metadata": {"labels": {"a": "b c"}}}, "FieldValueInvalid", "metadata.labels"),
-        ({"metadata": {"annotations": {"a": "x" * (256 << 10)}}}, "FieldValueTooLong", "metadata.annotations"),
+        (
+            {"metadata": {"annotations": {"a": "x" * (256 << 10)}}},
+            "FieldValueTooLong",
+            "metadata.annotations",
+        ),
         ({"metadata": {"name": "Bad_Name"}}, "FieldValueInvalid", "metadata.name"),
     ],
     ids=lambda value: None,
@@ -282,7 +290,8 @@ def test_config_maps(api: Api, name: str) -> None:
 
 def test_leases_are_taken_optimistically(api: Api, name: str) -> None:
     path = f"{LEASES}/{name}"
-    spec = {"holderIdentity": "me", "leaseDurationSeconds": 30, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    spec: dict[str, Any] = {"holderIdentity": "me", "leaseDurationSeconds": 30}
+    spec["renewTime"] = "2026-01-01T00:00:00.000000Z"
     made = api.post(LEASES, lease(name, **spec))
     assert (made.status, made.body["spec"]) == (201, spec)
     taken = api.post(LEASES, lease(name, **spec))

@@ -11,9 +11,10 @@ from tests.lab.embedded import faults, managed_fields, patches, protobuf
 from tests.lab.embedded.faults import Cause, Json
 from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES, Resource
 from tests.lab.embedded.messages import Caller, Request, Response
-from tests.lab.embedded.registry import Intent, ListQuery, Registry, Target
+from tests.lab.embedded.registry import Registry
 from tests.lab.embedded.representations import render, wanted
 from tests.lab.embedded.selection import selection
+from tests.lab.embedded.targets import Intent, ListQuery, Target
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OPTIONS = {

@@ -165,7 +165,7 @@ class KmsV2:
         self._service = service
         self._uses = uses
         self._understands_seeds = seeds
-        # As Azure/kubernetes-kms names it: the hash of the key's address, so that a new version makes data stale.
+        # As Azure/kubernetes-kms names it, by the key's address: a new version makes data stale.
         self.key_id = hashlib.sha256(provider.key_id.rstrip("/").encode()).hexdigest()
         self._kind = "seed" if seeds else "key"
         self._lock = threading.Lock()
@@ -214,7 +214,7 @@ class KmsV2:
         return said
 
     def _status(self) -> None:
-        """Ask the key service as the minute's Status call does, and make the key source when there is none."""
+        """Ask the key service as the minute's Status call does; make the key source when there is none."""
         with self._lock:
             self._asked_at = time.monotonic()
             try:
@@ -250,7 +250,8 @@ class KmsV2:
 
 
 class Chain:
-    """The providers of one EncryptionConfiguration: the first writes, all read, and everything is counted."""
+    """The providers of one EncryptionConfiguration: the first writes, all read, and everything is"
+    " counted."""
 
     def __init__(self, transformers: Sequence[Transformer]) -> None:
         self._transformers = tuple(transformers)

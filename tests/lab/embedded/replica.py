@@ -213,12 +213,15 @@ def _refuse(version: str, providers: Sequence[Provider]) -> None:
         names.add(provider.name)
         if provider.api_version == "v1" and signs.minor(version) >= FIRST_WITHOUT_KMS_V1:
             raise RefusedToStartError(
-                "error while building transformers: KMSv1 is deprecated and will only receive security updates going"
-                " forward. Use KMSv2 instead.  Set --feature-gates=KMSv1=true to use the deprecated KMSv1 feature."
+                "error while building transformers: KMSv1 is deprecated and will only receive"
+                " security updates going"
+                " forward. Use KMSv2 instead.  Set --feature-gates=KMSv1=true to use the deprecated"
+                " KMSv1 feature."
             )
         if provider.api_version == "v2" and signs.minor(version) < FIRST_WITH_KMS_V2:
             raise RefusedToStartError(
-                f'error while building transformers: could not configure KMSv2 plugin "{provider.name}", KMSv2'
+                "error while building transformers: could not configure KMSv2 plugin"
+                f' "{provider.name}", KMSv2'
                 " feature is not enabled"
             )
     if not providers:

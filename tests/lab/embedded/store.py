@@ -1,4 +1,4 @@
-"""What etcd does for one API server cluster: keys with revisions, history until compaction, compare-and-put."""
+"""What etcd does for one API server cluster: keys with revisions, history, compaction, compare-and-put."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class _Version:
 class Store:
     """Multi-version keys in one revision sequence. Thread-safe; reads of old revisions see a snapshot.
 
-    A range costs what it returns, not what the store holds: living keys are kept sorted, and creations and
-    deletions are logged so that counts at an older revision need only the changes since.
+    A range costs what it returns, not what the store holds: living keys are kept sorted, and creations
+    and deletions are logged so that counts at an older revision need only the changes since.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Store:
         self._appearances: list[tuple[int, str, int]] = []
         self._revision = 1
         self._compacted = 0
-        # A compaction takes what was compacted before for good; newer history stays for watch cache snapshots.
+        # A compaction ends the one before: history since that stays for the watch caches' snapshots.
         self._gone = 0
         self._watchers: list[Callable[[str, bytes], None]] = []
 
@@ -78,7 +78,8 @@ class Store:
             return self._at(key, self._revision)
 
     def put(self, key: str, value: bytes, *, expected: int | None = None) -> int | None:
-        """Write and return the new revision; None when ``expected`` (0: absent) is not the key's revision."""
+        """Write and return the new revision; None when ``expected`` (0: absent) is not the key's"
+        " revision."""
         with self._lock:
             current = self._at(key, self._revision)
             if expected is not None and expected != (current.revision if current else 0):
@@ -109,7 +110,13 @@ class Store:
             return self._revision
 
     def page(
-        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, cached_since: int | None = None
+        self,
+        prefix: str,
+        *,
+        start: str = "",
+        limit: int = 0,
+        revision: int = 0,
+        cached_since: int | None = None,
     ) -> Page:
         """Up to ``limit`` living values (0: all) from ``start`` on, as of ``revision`` (0: now).
 
