@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.lab.embedded.host import EmbeddedReplicaHost
 from tests.lab.model import IDENTITY, SECRETS_PREFIX, Provider, kms_v1, kms_v2
 
 V26, V27, V34 = "1.26.15", "1.27.1", "1.34.4"
+
+
+Opener = Callable[[], "contextlib.AbstractContextManager[Cluster]"]
 
 
 class Cluster:
@@ -72,12 +76,6 @@ class Cluster:
         return self.host.raw(key)[key]
 
 
-@pytest.fixture(autouse=True)
-def _no_secret_left(cluster: Cluster) -> Iterator[None]:
-    yield
-    cluster.empty()
-
-
 @pytest.fixture(scope="session")
 def vault() -> Iterator[FixtureVault]:
     vault = FixtureVault()
@@ -90,20 +88,59 @@ def vault() -> Iterator[FixtureVault]:
     params=["embedded", pytest.param("real", marks=pytest.mark.real)],
     ids=["embedded", "real"],
 )
-def cluster(
+def open_cluster(
     request: pytest.FixtureRequest, vault: FixtureVault, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    directory: Path = tmp_path_factory.mktemp(request.param)
-    host: ReplicaHost
-    if request.param == "embedded":
-        host = EmbeddedReplicaHost(directory, 2, vault.access)
-    else:
-        host = _real_host(directory, vault)
-    host.start()
-    try:
-        yield Cluster(host, vault)
-    finally:
-        host.stop()
+) -> Opener:
+    """Starts a cluster of the kind under test, without a replica running yet."""
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Cluster]:
+        directory: Path = tmp_path_factory.mktemp(request.param)
+        host: ReplicaHost
+        if request.param == "embedded":
+            host = EmbeddedReplicaHost(directory, 2, vault.access)
+        else:
+            host = _real_host(directory, vault)
+        host.start()
+        try:
+            yield Cluster(host, vault)
+        finally:
+            host.stop()
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def _older(open_cluster: Opener) -> Iterator[Cluster]:
+    with open_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def _newest(open_cluster: Opener) -> Iterator[Cluster]:
+    with open_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(_older: Cluster) -> Iterator[Cluster]:
+    """For 1.26 and 1.27: no server goes back to them from 1.34, which stores newer kinds of its own."""
+    yield _older
+    _older.empty()
+
+
+@pytest.fixture
+def newest(_newest: Cluster) -> Iterator[Cluster]:
+    """For 1.34."""
+    yield _newest
+    _newest.empty()
+
+
+@pytest.fixture
+def fresh(open_cluster: Opener) -> Iterator[Cluster]:
+    """A cluster of the test's own."""
+    with open_cluster() as cluster:
+        yield cluster
 
 
 def _real_host(directory: Path, vault: FixtureVault) -> ReplicaHost:

@@ -9,13 +9,14 @@ import base64
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import urllib3
 
 from tests.contract.api_client import PARTIAL, Answer, Api, secret, secrets
-from tests.contract.conftest import V26, V27, V34, Cluster
+from tests.contract.conftest import V26, V27, V34, Cluster, Opener
 from tests.lab.model import IDENTITY, StoredForm, kms_v2
 
 OPERATIONS = "apiserver_storage_transformation_operations_total"
@@ -51,18 +52,44 @@ def start_of(api: Api) -> float:
     return api.counters("process_start_time_seconds")[()]
 
 
-FRESH: dict[str, tuple[Callable[[Cluster], None], StoredForm]] = {
-    "kms-v1": (Cluster.kms_v1, StoredForm.KMS_V1),
-    "identity": (Cluster.kms_off, StoredForm.PLAIN),
-    "kms-v2-key": (lambda cluster: cluster.kms_v2(V27), StoredForm.KMS_V2),
-    "kms-v2-seed": (lambda cluster: cluster.kms_v2(V34), StoredForm.KMS_V2),
+@dataclass(frozen=True)
+class Form:
+    """One way to store Secrets: the form in the store, and the prefixes that the counters show."""
+
+    arrange: Callable[[Cluster], None]
+    stored: StoredForm
+    written: str
+    read: str
+    newest: bool = False
+
+    @property
+    def is_v2(self) -> bool:
+        return self.stored is StoredForm.KMS_V2
+
+
+FORMS = {
+    "kms-v1": Form(Cluster.kms_v1, StoredForm.KMS_V1, V1_PREFIX, V1_PREFIX),
+    "identity": Form(Cluster.kms_off, StoredForm.PLAIN, "", "identity"),
+    "kms-v2-key": Form(Cluster.kms_v2, StoredForm.KMS_V2, V2_PREFIX, V2_PREFIX),
+    "kms-v2-seed": Form(lambda cluster: cluster.kms_v2(V34), StoredForm.KMS_V2, V2_PREFIX, V2_PREFIX, True),
 }
 
 
-@pytest.mark.parametrize("form", FRESH)
-def test_an_empty_patch_of_a_fresh_secret_is_no_write(cluster: Cluster, name: str, form: str) -> None:
-    arrange, expected = FRESH[form]
-    arrange(cluster)
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
+    return FORMS[request.param]
+
+
+@pytest.fixture
+def formed(request: pytest.FixtureRequest, open_cluster: Opener, form: Form) -> Cluster:
+    """A cluster that writes in this form; ``open_cluster`` only brings the parameter of its kind."""
+    cluster: Cluster = request.getfixturevalue("newest" if form.newest else "cluster")
+    form.arrange(cluster)
+    return cluster
+
+
+def test_an_empty_patch_of_a_fresh_secret_is_no_write(formed: Cluster, form: Form, name: str) -> None:
+    cluster, expected = formed, form.stored
     api = cluster.api()
     made, raw = create(api, name), cluster.raw("default", name)
     assert StoredForm.of(raw) is expected
@@ -82,7 +109,6 @@ STALE: dict[str, tuple[Callable[[Cluster], None], Callable[[Cluster], None], Sto
     "v1-to-identity": (Cluster.kms_v1, Cluster.kms_off, StoredForm.PLAIN),
     "identity-to-v1": (Cluster.kms_off, Cluster.kms_v1, StoredForm.KMS_V1),
     "identity-to-v2": (Cluster.kms_off, Cluster.kms_v2, StoredForm.KMS_V2),
-    "key-to-seed": (Cluster.kms_v2, lambda cluster: cluster.kms_v2(V34), StoredForm.KMS_V2),
 }
 
 
@@ -90,6 +116,26 @@ STALE: dict[str, tuple[Callable[[Cluster], None], Callable[[Cluster], None], Sto
 def test_an_empty_patch_of_a_stale_secret_rewrites_it(cluster: Cluster, name: str, case: str) -> None:
     before, after, expected = STALE[case]
     before(cluster)
+    _is_stale_after(cluster, name, after, expected)
+
+
+def test_an_upgrade_to_1_34_makes_everything_stale_and_has_no_way_back(fresh: Cluster, name: str) -> None:
+    fresh.kms_v2(V27)
+    _is_stale_after(fresh, name, lambda cluster: cluster.run(V34, [cluster.v2, IDENTITY]), StoredForm.KMS_V2)
+    newer = fresh.api()
+    assert newer.get("/version").body["minor"] == "34"
+    fresh.host.run_replica(0, V27, [fresh.v2, IDENTITY], wait=False)
+    older = _answering(fresh, 0)
+    create(newer, name)
+    answer = older.get(secrets("default", name))
+    text = "Internal error occurred: cipher: message authentication failed"
+    assert answer.status_of() == (500, "InternalError", text)
+    assert newer.get(secrets("default", name)).status == 200
+
+
+def _is_stale_after(
+    cluster: Cluster, name: str, after: Callable[[Cluster], None], expected: StoredForm
+) -> None:
     names: dict[str, dict[str, Any]] = {"plain": {}, "immutable": {"immutable": True}, "put": {}}
     made = {kind: create(cluster.api(), f"{name}-{kind}", **fields) for kind, fields in names.items()}
     old = {kind: cluster.raw("default", f"{name}-{kind}") for kind in names}
@@ -156,24 +202,11 @@ def test_a_restarted_replica_is_another_process(cluster: Cluster) -> None:
     assert start_of(cluster.api(1)) == other
 
 
-def test_what_1_34_wrote_1_27_cannot_read(cluster: Cluster, name: str) -> None:
-    cluster.kms_v2()
-    cluster.forget(0)
-    cluster.host.run_replica(0, V34, [cluster.v2, IDENTITY])
-    newer, older = cluster.api(0), cluster.api(1)
-    create(newer, name)
-    assert newer.get(secrets("default", name)).status == 200
-    answer = older.get(secrets("default", name))
-    text = "Internal error occurred: cipher: message authentication failed"
-    assert answer.status_of() == (500, "InternalError", text)
-    newer.delete(secrets("default", name))
-
-
-def test_1_34_refuses_to_start_with_kms_v1(cluster: Cluster) -> None:
-    cluster.forget(0)
+def test_1_34_refuses_to_start_with_kms_v1(newest: Cluster) -> None:
+    newest.forget(0)
     with pytest.raises(TimeoutError, match=r"KMSv1 is deprecated and will only receive security updates"):
-        cluster.host.run_replica(0, V34, [cluster.v1, IDENTITY])
-    cluster.host.run_replica(0, V34, [cluster.v1, IDENTITY], wait=False)
+        newest.host.run_replica(0, V34, [newest.v1, IDENTITY])
+    newest.host.run_replica(0, V34, [newest.v1, IDENTITY], wait=False)
 
 
 def test_a_secret_whose_reader_is_gone_is_an_outage(cluster: Cluster, name: str) -> None:
@@ -237,21 +270,10 @@ def _answering(cluster: Cluster, replica: int) -> Api:
         time.sleep(0.1)
 
 
-WRITES: dict[str, tuple[Callable[[Cluster], None], str, str]] = {
-    "kms-v1": (Cluster.kms_v1, V1_PREFIX, V1_PREFIX),
-    "identity": (Cluster.kms_off, "", "identity"),
-    "kms-v2-key": (lambda cluster: cluster.kms_v2(V27), V2_PREFIX, V2_PREFIX),
-    "kms-v2-seed": (lambda cluster: cluster.kms_v2(V34), V2_PREFIX, V2_PREFIX),
-}
-
-
-@pytest.mark.parametrize("form", WRITES)
 def test_the_counters_tell_the_provider_of_each_write_and_read(
-    cluster: Cluster, name: str, form: str
+    formed: Cluster, form: Form, name: str
 ) -> None:
-    arrange, written, read = WRITES[form]
-    arrange(cluster)
-    api = cluster.api()
+    api, written, read = formed.api(), form.written, form.read
     path = secrets("default", name)
     _settled(api)
 
@@ -270,16 +292,16 @@ def test_the_counters_tell_the_provider_of_each_write_and_read(
             ("to_storage", written, "OK"): 1
         }
         assert {key[1] for key in operations if key[0] == "from_storage"} <= {read}
-        assert sum(n for key, n in uses.items() if key[0] == "to_storage") == (1 if "v2" in form else 0)
+        assert sum(n for key, n in uses.items() if key[0] == "to_storage") == form.is_v2
     operations, uses = _deltas(api, touch_it)
     assert operations == {("from_storage", read, "OK"): 1}
-    assert sum(uses.values()) == (1 if "v2" in form else 0)
+    assert sum(uses.values()) == form.is_v2
     assert {key[1] for key in uses} <= {"azurekmsproviderv2"}
     assert all(key[2].startswith("sha256:") for key in uses)
     text = api.get("/metrics").text
-    assert (f'{OPERATIONS}{{resource="secrets",' in text) is (form == "kms-v2-seed")
-    if "v2" in form:
-        assert (f"{KEY_USES}{{apiserver_id_hash=" in text) is (form == "kms-v2-seed")
+    assert (f'{OPERATIONS}{{resource="secrets",' in text) is form.newest
+    if form.is_v2:
+        assert (f"{KEY_USES}{{apiserver_id_hash=" in text) is form.newest
     api.delete(path)
 
 
@@ -345,13 +367,13 @@ def test_a_disabled_key_breaks_kms_v1_writes_at_once(cluster: Cluster, name: str
     assert api.delete(secrets("default", name)).status == 200
 
 
-def test_a_disabled_key_leaves_a_running_kms_v2_server_its_seed(cluster: Cluster, name: str) -> None:
-    cluster.kms_v2(V34)
-    api = cluster.api()
-    cluster.vault.disabled.add("second")
+def test_a_disabled_key_leaves_a_running_kms_v2_server_its_seed(newest: Cluster, name: str) -> None:
+    newest.kms_v2(V34)
+    api = newest.api()
+    newest.vault.disabled.add("second")
     try:
         create(api, name)
         assert api.patch(secrets("default", name), {}).status == 200
     finally:
-        cluster.vault.disabled.clear()
+        newest.vault.disabled.clear()
     api.delete(secrets("default", name))

@@ -23,6 +23,10 @@ def api(cluster: Cluster) -> Api:
 
 @pytest.fixture
 def namespace(api: Api) -> str:
+    return filled(api)
+
+
+def filled(api: Api) -> str:
     """A namespace with the Secrets s0 to s6; the even ones carry the label even=yes."""
     name = f"t-{uuid.uuid4().hex[:12]}"
     api.post("/api/v1/namespaces", {"metadata": {"name": name}})
@@ -148,16 +152,13 @@ def test_an_expired_token_is_answered_with_one_that_goes_on(
     assert names(page(api, namespace, token_of(second))) == ["s6"]
 
 
-def test_1_34_goes_on_from_its_watch_cache_after_compaction(cluster: Cluster, namespace: str) -> None:
-    cluster.kms_off()
-    rewriter = cluster.api()
-    for item in rewriter.get(secrets(namespace), accept=PARTIAL_LIST).body["items"]:
-        rewriter.patch(secrets(namespace, item["metadata"]["name"]), {})
-    cluster.kms_v2(V34)
-    api = cluster.api()
+def test_1_34_goes_on_from_its_watch_cache_after_compaction(newest: Cluster) -> None:
+    newest.kms_v2(V34)
+    api = newest.api()
+    namespace = filled(api)
     first = page(api, namespace)
     api.delete(secrets(namespace, "s4"))
-    cluster.host.compact()
+    newest.host.compact()
     second = page(api, namespace, token_of(first))
     assert names(second) == ["s3", "s4", "s5"]
     assert second.version == first.version

@@ -24,8 +24,12 @@ from tests.lab.model import SECRETS_PREFIX, Provider
 FIRST_WITHOUT_KMS_V1 = 29
 FIRST_WITH_SEEDS = 29
 FIRST_WITH_KMS_V2 = 27
+# What such a server stores of its own an older one cannot read: there is no way back.
+FIRST_WITH_FLOW_CONTROL_V1 = 30
 # From here on pages are continued from the watch cache's snapshots, which etcd's compaction does not touch.
 FIRST_WITH_LIST_SNAPSHOTS = 34
+_PRIORITY_LEVEL = "/registry/prioritylevelconfigurations/exempt"
+_PRIORITY_LEVEL_V1 = b'{"kind":"PriorityLevelConfiguration","apiVersion":"flowcontrol.apiserver.k8s.io/v1"}'
 _DRAIN_SECONDS = 60.0
 _RESYNC_SECONDS = 1.0
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -71,6 +75,8 @@ class Replica:
         self._synced = False
         self._synced_at = 0.0
         self._stop_watching = store.watch(self._observe)
+        if signs.minor(version) >= FIRST_WITH_FLOW_CONTROL_V1:
+            store.put(_PRIORITY_LEVEL, _PRIORITY_LEVEL_V1)
         self._sync()
 
     def readiness(self) -> tuple[int, str]:
@@ -176,11 +182,14 @@ class Replica:
                 self._chain.read(value, key)
 
     def _sync(self) -> bool:
-        """Whether the Secret informer has listed everything: one unreadable Secret keeps it from that."""
+        """Whether the informers have listed everything: one unreadable object keeps them from that."""
         with self._lock:
             if self._synced or time.monotonic() - self._synced_at < _RESYNC_SECONDS:
                 return self._synced
             self._synced_at = time.monotonic()
+            newer = self._store.get(_PRIORITY_LEVEL) is not None
+            if newer and signs.minor(self.version) < FIRST_WITH_FLOW_CONTROL_V1:
+                return False
             try:
                 for key, value in self._store.values(SECRETS_PREFIX).items():
                     self._chain.read(value, key)
