@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -159,9 +159,18 @@ class KmsV1:
 class KmsV2:
     """One wrapped source of data keys a server start; from 1.29 a seed, before that the data key itself."""
 
-    def __init__(self, provider: Provider, service: KeyService, uses: KeyIdUses, *, seeds: bool) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        service: KeyService,
+        uses: KeyIdUses,
+        *,
+        seeds: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.prefix = f"k8s:enc:kms:v2:{provider.name}:".encode()
         self._name = provider.name
+        self._clock = clock
         self._service = service
         self._uses = uses
         self._understands_seeds = seeds
@@ -192,11 +201,11 @@ class KmsV2:
         return plain, key_id != self.key_id or kind != self._kind
 
     def write(self, plain: bytes, context: bytes) -> bytes:
-        if time.monotonic() - self._asked_at > V2_STATUS_SECONDS:
+        if self._clock() - self._asked_at > V2_STATUS_SECONDS:
             self._status()
         if not self._wrapped:
             raise TransformError("got unexpected nil transformer")
-        if time.monotonic() - self._good_at > V2_WRITE_SECONDS:
+        if self._clock() - self._good_at > V2_WRITE_SECONDS:
             word = "encryptedDEKSource" if self._understands_seeds else "EDEK"
             raise TransformError(f'{word} with keyID hash "{hash_of(self.key_id)}" expired')
         source = self._sources[self._wrapped]
@@ -216,7 +225,7 @@ class KmsV2:
     def _status(self) -> None:
         """Ask the key service as the minute's Status call does; make the key source when there is none."""
         with self._lock:
-            self._asked_at = time.monotonic()
+            self._asked_at = self._clock()
             try:
                 if not self._wrapped:
                     source = os.urandom(32)
@@ -225,7 +234,7 @@ class KmsV2:
                     self._wrapped = wrapped
                 else:
                     self._service.decrypt(V2_ALGORITHM, self._service.encrypt(V2_ALGORITHM, b"healthcheck"))
-                self._good_at = time.monotonic()
+                self._good_at = self._clock()
             except KeyServiceError:
                 return
 
