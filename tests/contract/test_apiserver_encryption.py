@@ -6,6 +6,7 @@ The rows of real-apiserver-measured.md, sections 3, 4 and 7; the store's raw val
 from __future__ import annotations
 
 import base64
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def test_an_upgrade_to_1_34_makes_everything_stale_and_has_no_way_back(fresh: Cl
     newer = fresh.api()
     assert newer.get("/version").body["minor"] == "34"
     fresh.host.run_replica(0, V27, [fresh.v2, IDENTITY], wait=False)
-    older = _answering(fresh, 0)
+    older = _unready(fresh, 0, "/api/v1/namespaces")
     create(newer, name)
     answer = older.get(secrets("default", name))
     text = "Internal error occurred: cipher: message authentication failed"
@@ -220,7 +221,7 @@ def test_a_secret_whose_reader_is_gone_is_an_outage(cluster: Cluster, name: str)
     create(encrypting, "c", name)
     cluster.forget(0)
     cluster.host.run_replica(0, V26, [IDENTITY], wait=False)
-    api = _answering(cluster, 0)
+    api = _unready(cluster, 0, "/livez")
     path = secrets(name, "c")
     for answer in (
         api.get(path),
@@ -256,18 +257,16 @@ def test_a_secret_whose_reader_is_gone_is_an_outage(cluster: Cluster, name: str)
     door.delete(path)
 
 
-def _answering(cluster: Cluster, replica: int) -> Api:
-    """A client of a replica that never becomes ready, as soon as it answers requests for good."""
+def _unready(cluster: Cluster, replica: int, path: str) -> Api:
+    """A client of a replica that never becomes ready, as soon as this path answers 200."""
     deadline = time.monotonic() + 60
-    while True:
+    while time.monotonic() < deadline:
         api = cluster.api(replica)
-        try:
-            if api.get("/readyz").status == 500 and api.get("/api/v1/namespaces").status == 200:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if api.get(path).status == 200 and api.get("/readyz").status == 500:
                 return api
-        except urllib3.exceptions.HTTPError:
-            if time.monotonic() > deadline:
-                raise
         time.sleep(0.1)
+    raise TimeoutError(f"replica {replica} does not answer {path}, or is ready")
 
 
 def test_the_counters_tell_the_provider_of_each_write_and_read(
