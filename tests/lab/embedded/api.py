@@ -91,6 +91,8 @@ def _act(registry: Registry, target: Target, request: Request) -> tuple[int, Jso
             return 200, registry.delete(target, options, _intent(request, options))
         raise faults.method_not_allowed()
     if method in ("GET", "HEAD"):
+        if query.get("watch", "") in ("1", "true"):
+            raise faults.method_not_allowed()  # as discovery says: no kind here has the verb watch
         return 200, registry.list(target, _list_query(target.resource, query))
     if method == "POST" and (target.namespace or not target.resource.namespaced):
         return 201, registry.create(target, _document(request), _intent(request))

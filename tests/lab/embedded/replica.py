@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 from tests.lab.embedded import api, discovery, faults, signs
 from tests.lab.embedded.connection import Connection, ProtocolError
-from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, KmsV1, KmsV2, Transformer, TransformError
+from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, Transformer, TransformError
 from tests.lab.embedded.faults import ApiError
 from tests.lab.embedded.key_service import KeyService
+from tests.lab.embedded.kms_providers import KmsV1, KmsV2
 from tests.lab.embedded.messages import Caller, Request, Response
 from tests.lab.embedded.registry import Admission, Registry
 from tests.lab.embedded.sign_in import TokenCheck

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from tests.lab.embedded import envelope
-from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, KmsV1, KmsV2, TransformError
+from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, TransformError
 from tests.lab.embedded.key_service import KeyServiceError, OfflineKey
+from tests.lab.embedded.kms_providers import V1_CACHE_SIZE, KmsV1, KmsV2
 from tests.lab.model import kms_v1, kms_v2
 
 FIRST, SECOND = "https://v.vault.azure.net/keys/k/1", "https://v.vault.azure.net/keys/k/2"
@@ -44,7 +44,7 @@ def v2(key: OfflineKey, key_id: str = FIRST, *, seeds: bool = True) -> KmsV2:
 def test_kms_v1_asks_once_a_write_and_once_a_read_that_misses_its_cache() -> None:
     key = CountingKey()
     writer, reader = Chain([KmsV1(kms_v1(FIRST), key)]), Chain([KmsV1(kms_v1(FIRST), key)])
-    values = [writer.write(b"plain", KEY) for _ in range(envelope.V1_CACHE_SIZE + 1)]
+    values = [writer.write(b"plain", KEY) for _ in range(V1_CACHE_SIZE + 1)]
     assert key.calls == {"encrypt": len(values)}
     assert writer.read(values[1], KEY) == (b"plain", False)
     assert key.calls["decrypt"] == 0
