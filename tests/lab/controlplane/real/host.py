@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -22,6 +23,7 @@ from tests.lab.model import Endpoint, EntraTrust, Provider, VaultAccess
 
 _DRAIN_SECONDS = 1.0
 _LAST_GRACE_SECONDS = 3.0
+_LONGEST_SOCKET_DIRECTORY = 75
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
 
@@ -197,6 +199,15 @@ class RealReplicaHost:
         return path
 
 
+def _socket_directory(directory: Path) -> Path:
+    """Below ``directory`` where that is short enough: a Unix socket's path has room for about 100 bytes."""
+    near = directory / "run"
+    if len(os.fsencode(near)) > _LONGEST_SOCKET_DIRECTORY:
+        return Path(tempfile.mkdtemp(prefix="kms-lab-"))
+    near.mkdir(mode=0o700, exist_ok=True)
+    return near
+
+
 def _failing(said: str) -> str:
     """Of a long /readyz answer, the checks that fail."""
     failing = [line for line in said.splitlines() if line.startswith("[-]")]
@@ -212,8 +223,7 @@ class _Parts:
             binaries.haproxy(),
             binaries.kms_plugin(),
         )
-        # Not below ``directory``: the path of a Unix socket has room for about 100 bytes.
-        self._sockets = Path(tempfile.mkdtemp(prefix="kms-lab-"))
+        self._sockets = _socket_directory(directory)
         self.nursery = Nursery()
         self.pki = ClusterPki.create(directory / "pki")
         self.etcd = Etcd(etcd_program, directory / "etcd", self.nursery)
