@@ -45,7 +45,8 @@ class Answer:
 
 
 class Api:
-    """One connection (kept alive, so pinned to one replica) with the administrator's certificate or without."""
+    """One kept-alive connection, so pinned to one replica; with the administrator's certificate or"
+    " without."""
 
     def __init__(self, endpoint: Endpoint, *, certificate: bool = True) -> None:
         self._context = ssl.create_default_context(cadata=endpoint.ca_pem)
@@ -81,7 +82,9 @@ class Api:
         headers: dict[str, str] | None = None,
         **query: object,
     ) -> Answer:
-        target = path + (f"?{urlencode({name: str(value) for name, value in query.items()})}" if query else "")
+        target = path + (
+            f"?{urlencode({name: str(value) for name, value in query.items()})}" if query else ""
+        )
         sent = {"Accept": accept, "User-Agent": "contract/1.0", **(headers or {})}
         data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
         if data is not None:

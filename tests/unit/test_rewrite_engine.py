@@ -139,7 +139,7 @@ def test_many_failures_that_are_the_objects_own_do_not_stop_the_pass(kind: Failu
 
 def test_a_secret_that_no_key_decrypts_is_found_in_its_page_and_the_list_goes_on_behind_it() -> None:
     sim = turned_off(40)
-    bad = sim.api.make_unreadable("ns-1", "secret-1"), sim.api.make_unreadable("ns-0", "secret-8")
+    bad = sim.api.make_unreadable("ns-1", "secret-1"), sim.api.make_unreadable("ns-0", "secret-9")
     result = run(sim, ALL)
     assert [(f.namespace, f.name) for f in result.failed] == sorted(bad)
     assert {f.kind for f in result.failed} == {FailureClass.UNDECRYPTABLE}

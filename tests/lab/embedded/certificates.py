@@ -1,4 +1,4 @@
-"""The stand-in's own certificate authority: one server certificate and one administrator, valid for ten days."""
+"""The stand-in's own certificate authority: a server certificate and client certificates, for ten days."""
 
 from __future__ import annotations
 

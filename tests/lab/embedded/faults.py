@@ -164,10 +164,14 @@ def not_acceptable(accepted: Sequence[str]) -> ApiError:
 
 def expired(new_continue: str) -> ApiError:
     message = (
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list"
-        " without the continue parameter, or use the continue token in this response to retrieve the remainder of"
-        " the results. Continuing with the provided token results in an inconsistent list - objects that were"
-        " created, modified, or deleted between the time the first chunk was returned and now may show up in the"
+        "The provided continue parameter is too old to display a consistent list result. You can"
+        " start a new list"
+        " without the continue parameter, or use the continue token in this response to retrieve the"
+        " remainder of"
+        " the results. Continuing with the provided token results in an inconsistent list - objects"
+        " that were"
+        " created, modified, or deleted between the time the first chunk was returned and now may"
+        " show up in the"
         " list."
     )
     return ApiError(410, "Expired", message, metadata={"continue": new_continue})

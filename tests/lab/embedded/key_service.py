@@ -116,7 +116,8 @@ class VaultKey:
             if answer.status != 200:
                 raise KeyServiceError(
                     "azure.BearerAuthorizer#WithAuthorization: Failed to refresh the Token for request to "
-                    f"{self._url}: StatusCode={answer.status} -- Original Error: adal: Refresh request failed."
+                    f"{self._url}: StatusCode={answer.status} -- Original Error: adal: Refresh request"
+                    " failed."
                 )
             granted = json.loads(answer.data)
             self._token = str(granted["access_token"])

@@ -21,7 +21,8 @@ MAX_SECRET_SIZE = 1 << 20
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _DATA_KEY_TEXT = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',"
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " or 'KEY_NAME',"
     "  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _SET = "field is immutable when `immutable` is set"
@@ -39,8 +40,8 @@ def _no_causes(new: Json, old: Json | None) -> list[Cause]:
 class Resource:
     """One resource: its place in the API and in etcd, and the rules of its kind.
 
-    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds to a
-    new object. ``validate`` gets the new object and, on an update, the old one.
+    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds
+    to a new object. ``validate`` gets the new object and, on an update, the old one.
     """
 
     group: str
@@ -90,7 +91,8 @@ def _settle_secret(obj: Json) -> None:
     for key, value in strings.items():
         if not isinstance(value, str):
             raise UndecodableError(
-                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.stringData of type string"
+                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.stringData of"
+                " type string"
             )
         data[key] = base64.b64encode(value.encode()).decode()
     obj.pop("data", None)
@@ -175,7 +177,8 @@ def _settle_config_map(obj: Json) -> None:
     for value in (obj.get("data") or {}).values():
         if not isinstance(value, str):
             raise UndecodableError(
-                f"json: cannot unmarshal {json_word(value)} into Go struct field ConfigMap.data of type string"
+                f"json: cannot unmarshal {json_word(value)} into Go struct field ConfigMap.data of"
+                " type string"
             )
     for bag in ("data", "binaryData"):
         if bag in obj and not obj[bag]:
@@ -263,8 +266,8 @@ def _taint(obj: Json) -> None:
 
 
 _NODE_INFO = (
-    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
-    "kubeProxyVersion", "operatingSystem", "architecture",
+    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion",
+    "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture",
 )  # fmt: skip
 _OBJECT = {"kind", "apiVersion", "metadata"}
 SECRETS = Resource(
@@ -272,8 +275,9 @@ SECRETS = Resource(
     "/registry/secrets/", settle=_settle_secret, validate=_validate_secret,
 )  # fmt: skip
 CONFIG_MAPS = Resource(
-    "", "configmaps", "configmap", "ConfigMap", True, frozenset(_OBJECT | {"data", "binaryData", "immutable"}),
-    "/registry/configmaps/", ("cm",), settle=_settle_config_map, validate=_validate_config_map,
+    "", "configmaps", "configmap", "ConfigMap", True,
+    frozenset(_OBJECT | {"data", "binaryData", "immutable"}), "/registry/configmaps/", ("cm",),
+    settle=_settle_config_map, validate=_validate_config_map,
 )  # fmt: skip
 NAMESPACES = Resource(
     "", "namespaces", "namespace", "Namespace", False, frozenset(_OBJECT | {"spec", "status"}),

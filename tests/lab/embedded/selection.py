@@ -79,7 +79,7 @@ def _label_test(text: str) -> _Test:
 
 @dataclass(frozen=True)
 class Continue:
-    """Where a paged list goes on: the key below the resource's range, and the snapshot (-1: whatever is now)."""
+    """Where a paged list goes on: the key below the resource's range, and the snapshot (-1: now)."""
 
     revision: int
     start: str
