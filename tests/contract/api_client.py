@@ -82,9 +82,7 @@ class Api:
         headers: dict[str, str] | None = None,
         **query: object,
     ) -> Answer:
-        target = path + (
-            f"?{urlencode({name: str(value) for name, value in query.items()})}" if query else ""
-        )
+        target = path + (f"?{urlencode({name: str(value) for name, value in query.items()})}" if query else "")
         sent = {"Accept": accept, "User-Agent": "contract/1.0", **(headers or {})}
         data = body.encode() if isinstance(body, str) else None if body is None else json.dumps(body).encode()
         if data is not None:

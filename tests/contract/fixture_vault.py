@@ -75,9 +75,7 @@ class FixtureVault:
             return _fault(400, "BadParameter", "The request URI contains an invalid or missing api-version.")
         _, _, name, _, operation = parts.path.split("/")
         if name in self.disabled:
-            status, fault = _fault(
-                403, "Forbidden", f"Operation {operation} is not allowed on a disabled key."
-            )
+            status, fault = _fault(403, "Forbidden", f"Operation {operation} is not allowed on a disabled key.")
             fault["error"]["innererror"] = {"code": "KeyDisabled"}
             return status, fault
         asked = json.loads(body)

@@ -134,9 +134,7 @@ def test_an_upgrade_to_1_34_makes_everything_stale_and_has_no_way_back(fresh: Cl
     assert newer.get(secrets("default", name)).status == 200
 
 
-def _is_stale_after(
-    cluster: Cluster, name: str, after: Callable[[Cluster], None], expected: StoredForm
-) -> None:
+def _is_stale_after(cluster: Cluster, name: str, after: Callable[[Cluster], None], expected: StoredForm) -> None:
     names: dict[str, dict[str, Any]] = {"plain": {}, "immutable": {"immutable": True}, "put": {}}
     made = {kind: create(cluster.api(), f"{name}-{kind}", **fields) for kind, fields in names.items()}
     old = {kind: cluster.raw("default", f"{name}-{kind}") for kind in names}
@@ -269,9 +267,7 @@ def _unready(cluster: Cluster, replica: int, path: str) -> Api:
     raise TimeoutError(f"replica {replica} does not answer {path}, or is ready")
 
 
-def test_the_counters_tell_the_provider_of_each_write_and_read(
-    formed: Cluster, form: Form, name: str
-) -> None:
+def test_the_counters_tell_the_provider_of_each_write_and_read(formed: Cluster, form: Form, name: str) -> None:
     api, written, read = formed.api(), form.written, form.read
     path = secrets("default", name)
     _settled(api)
@@ -287,9 +283,7 @@ def test_the_counters_tell_the_provider_of_each_write_and_read(
 
     for write in (create_it, change_it):
         operations, uses = _deltas(api, write)
-        assert {key: n for key, n in operations.items() if key[0] == "to_storage"} == {
-            ("to_storage", written, "OK"): 1
-        }
+        assert {key: n for key, n in operations.items() if key[0] == "to_storage"} == {("to_storage", written, "OK"): 1}
         assert {key[1] for key in operations if key[0] == "from_storage"} <= {read}
         assert sum(n for key, n in uses.items() if key[0] == "to_storage") == form.is_v2
     operations, uses = _deltas(api, touch_it)
@@ -356,9 +350,7 @@ def test_a_disabled_key_breaks_kms_v1_writes_at_once(cluster: Cluster, name: str
         refused = api.post(secrets("default"), secret(f"{name}-2"))
         code, reason, message = refused.status_of()
         assert (code, reason) == (500, "InternalError")
-        assert message.startswith(
-            "Internal error occurred: rpc error: code = Unknown desc = failed to encrypt"
-        )
+        assert message.startswith("Internal error occurred: rpc error: code = Unknown desc = failed to encrypt")
         assert "Operation encrypt is not allowed on a disabled key." in message
         assert api.get(secrets("default", name)).status == 200  # its data key is cached
     finally:

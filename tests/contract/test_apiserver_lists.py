@@ -42,9 +42,7 @@ def names(answer: Answer) -> list[str]:
 
 
 def page(api: Api, namespace: str, token: str = "", **query: Any) -> Answer:
-    return api.get(
-        secrets(namespace), accept=PARTIAL_LIST, limit=3, **{"continue": token} if token else {}, **query
-    )
+    return api.get(secrets(namespace), accept=PARTIAL_LIST, limit=3, **{"continue": token} if token else {}, **query)
 
 
 def token_of(answer: Answer) -> str:
@@ -135,9 +133,7 @@ def test_a_token_names_snapshot_and_place(api: Api, namespace: str) -> None:
     assert fields == {"v": "meta.k8s.io/v1", "rv": first.version, "start": "s2\x00"}
 
 
-def test_an_expired_token_is_answered_with_one_that_goes_on(
-    cluster: Cluster, api: Api, namespace: str
-) -> None:
+def test_an_expired_token_is_answered_with_one_that_goes_on(cluster: Cluster, api: Api, namespace: str) -> None:
     first = page(api, namespace)
     api.post(secrets(namespace), secret("s25"))
     api.delete(secrets(namespace, "s4"))

@@ -90,9 +90,7 @@ def already_exists(group: str, resource: str, name: str) -> ApiError:
 
 
 def conflict(group: str, resource: str, name: str, why: str = "") -> ApiError:
-    why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = why or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {_qualified(group, resource)} "{name}": {why}'
     return ApiError(409, "Conflict", message, details=_details(group, resource, name))
 
@@ -147,9 +145,7 @@ def method_not_allowed() -> ApiError:
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
-    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
-        accepted
-    )
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return ApiError(415, "UnsupportedMediaType", message)
 
 

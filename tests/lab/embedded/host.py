@@ -80,9 +80,7 @@ class EmbeddedReplicaHost:
     def replica_endpoint(self, index: int) -> Endpoint:
         return self._endpoint(1 + range(len(self._replicas))[index])
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         self.stop_replica(index)
         try:
             replica = Replica(version, providers, self._store, self._admit, self._key, self._tokens)

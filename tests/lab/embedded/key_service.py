@@ -92,9 +92,7 @@ class VaultKey:
         if answer.status == 401:
             self._forget(token)
         if answer.status != 200:
-            raise KeyServiceError(
-                f"failed to {operation}, error: {_fault(operation, answer.status, answer.data)}"
-            )
+            raise KeyServiceError(f"failed to {operation}, error: {_fault(operation, answer.status, answer.data)}")
         return str(json.loads(answer.data)["value"])
 
     def _bearer(self) -> str:

@@ -91,8 +91,7 @@ def _settle_secret(obj: Json) -> None:
     for key, value in strings.items():
         if not isinstance(value, str):
             raise UndecodableError(
-                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.stringData of"
-                " type string"
+                f"json: cannot unmarshal {json_word(value)} into Go struct field Secret.stringData of type string"
             )
         data[key] = base64.b64encode(value.encode()).decode()
     obj.pop("data", None)
@@ -137,9 +136,7 @@ def _validate_secret(new: Json, old: Json | None) -> list[Cause]:
             if (new.get("data") or {}) != (old.get("data") or {}):
                 causes.append(Cause.forbidden("data", _SET))
     data: dict[str, str] = new.get("data") or {}
-    causes += [
-        Cause.invalid(f"data[{key}]", key, _DATA_KEY_TEXT) for key in data if not _DATA_KEY.fullmatch(key)
-    ]
+    causes += [Cause.invalid(f"data[{key}]", key, _DATA_KEY_TEXT) for key in data if not _DATA_KEY.fullmatch(key)]
     if sum(_decoded_size(value) for value in data.values()) > MAX_SECRET_SIZE:
         causes.append(Cause.too_long("data", f"must have at most {MAX_SECRET_SIZE} bytes"))
     return causes + _typed_secret(new["type"], data, new["metadata"].get("annotations") or {})
@@ -177,8 +174,7 @@ def _settle_config_map(obj: Json) -> None:
     for value in (obj.get("data") or {}).values():
         if not isinstance(value, str):
             raise UndecodableError(
-                f"json: cannot unmarshal {json_word(value)} into Go struct field ConfigMap.data of"
-                " type string"
+                f"json: cannot unmarshal {json_word(value)} into Go struct field ConfigMap.data of type string"
             )
     for bag in ("data", "binaryData"):
         if bag in obj and not obj[bag]:
@@ -190,9 +186,7 @@ def _validate_config_map(new: Json, old: Json | None) -> list[Cause]:
     if old is not None and old.get("immutable"):
         if not new.get("immutable"):
             causes.append(Cause.forbidden("immutable", _SET))
-        causes += [
-            Cause.forbidden(bag, _SET) for bag in ("data", "binaryData") if new.get(bag) != old.get(bag)
-        ]
+        causes += [Cause.forbidden(bag, _SET) for bag in ("data", "binaryData") if new.get(bag) != old.get(bag)]
     size = 0
     for bag in ("data", "binaryData"):
         for key, value in (new.get(bag) or {}).items():

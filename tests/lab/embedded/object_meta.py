@@ -71,9 +71,7 @@ def prune(resource: Resource, obj: Json) -> Json:
                 )
     pruned: Json = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
     pruned.update(
-        (name, obj[name])
-        for name in obj
-        if name in resource.fields and name not in pruned and obj[name] is not None
+        (name, obj[name]) for name in obj if name in resource.fields and name not in pruned and obj[name] is not None
     )
     return pruned
 
@@ -108,9 +106,7 @@ def carry_over(new: Json, old: Json) -> None:
 def validate(resource: Resource, metadata: Json) -> list[Cause]:
     causes: list[Cause] = []
     name = metadata.get("name", "")
-    pattern, text, limit = (
-        (_LABEL, _LABEL_TEXT, 63) if resource.label_names else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
-    )
+    pattern, text, limit = (_LABEL, _LABEL_TEXT, 63) if resource.label_names else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
     if not name:
         causes.append(Cause.required("metadata.name", "name or generateName is required"))
     elif len(name) > limit:

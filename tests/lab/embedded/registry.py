@@ -28,9 +28,7 @@ class _Current:
 
 
 class Registry:
-    def __init__(
-        self, store: Store, chain: Chain, admission: Admission, cached_since: int | None = None
-    ) -> None:
+    def __init__(self, store: Store, chain: Chain, admission: Admission, cached_since: int | None = None) -> None:
         self._store = store
         self._cached_since = cached_since
         self._chain = chain
@@ -233,9 +231,9 @@ class Registry:
         resource = target.resource
         if not isinstance(body, dict) or not isinstance(body.get("metadata") or {}, dict):
             raise UndecodableError(f"json: cannot unmarshal into Go value of type {resource.kind}")
-        if body.get("kind", resource.kind) != resource.kind or body.get(
-            "apiVersion", resource.api_version
-        ) != (resource.api_version):
+        if body.get("kind", resource.kind) != resource.kind or body.get("apiVersion", resource.api_version) != (
+            resource.api_version
+        ):
             kind, version = body.get("kind"), body.get("apiVersion")
             raise faults.bad_request(
                 f'{kind} in version "{version}" cannot be handled as a {resource.kind}:'
@@ -260,8 +258,7 @@ class Registry:
                 target.resource.group,
                 target.resource.plural,
                 target.name,
-                f"unable to create new content in namespace {target.namespace} because it is being"
-                " terminated",
+                f"unable to create new content in namespace {target.namespace} because it is being terminated",
                 [Cause("NamespaceTerminating", "metadata.namespace", going)],
             )
 

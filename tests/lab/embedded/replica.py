@@ -170,9 +170,7 @@ class Replica:
             text = signs.metrics(self.version, self.started, self._chain, self._uses, self._id)
             return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/openapi/v2":
-            return Response(
-                200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            )
+            return Response(200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         document = discovery.document(path, request.headers.get("host", ""))
         return None if document is None else Response.of_json(200, document)
 

@@ -85,9 +85,7 @@ class Continue:
     start: str
 
     def encode(self) -> str:
-        text = json.dumps(
-            {"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}, separators=(",", ":")
-        )
+        text = json.dumps({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}, separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
     @classmethod
@@ -99,7 +97,5 @@ class Continue:
         except (ValueError, KeyError, TypeError) as error:
             raise faults.bad_request(f"invalid continue token: continue key is not valid: {error}") from None
         if not legal or found.start.startswith("/") or "/../" in found.start:
-            raise faults.bad_request(
-                "invalid continue token: continue key is not valid: incorrect encoded start key"
-            )
+            raise faults.bad_request("invalid continue token: continue key is not valid: incorrect encoded start key")
         return found

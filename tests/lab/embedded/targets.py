@@ -62,9 +62,7 @@ def check_url(target: Target, metadata: Json) -> None:
             f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
         )
     if name != target.name:
-        raise faults.bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-        )
+        raise faults.bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
     check_place(target, metadata)
 
 

@@ -57,10 +57,7 @@ def test_a_denied_secret_refuses_updates_of_any_kind_until_it_is_allowed(host: E
 def test_other_users_are_known_but_may_nothing(host: EmbeddedReplicaHost) -> None:
     certificate, key = host.client_certificate("jane", "developers")
     api = Api(replace(host.endpoint(), client_cert_pem=certificate, client_key_pem=key))
-    text = (
-        'secrets is forbidden: User "jane" cannot list resource "secrets" in API group ""'
-        ' in the namespace "default"'
-    )
+    text = 'secrets is forbidden: User "jane" cannot list resource "secrets" in API group "" in the namespace "default"'
     assert api.get(secrets("default")).status_of() == (403, "Forbidden", text)
     assert api.get("/version").status == 200
     assert api.get("/metrics").status_of()[1] == "Forbidden"

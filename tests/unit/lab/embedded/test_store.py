@@ -34,9 +34,7 @@ def test_every_readable_revision_is_a_snapshot(steps: list[tuple[str, str]], lim
         snapshots[store.revision] = dict(now)
     readable, cached = ([0, 0, *compactions])[-1], ([0, 0, *compactions])[-2]
     for revision, content in snapshots.items():
-        expected = sorted(
-            item for item in content.items() if item[0].startswith("/r/s/") and item[0] >= start
-        )
+        expected = sorted(item for item in content.items() if item[0].startswith("/r/s/") and item[0] >= start)
         query: dict[str, Any] = {"start": start, "limit": limit, "revision": revision}
         if revision < readable:
             with pytest.raises(CompactedError):
