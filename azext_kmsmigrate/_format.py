@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 Row = OrderedDict[str, object]
+_BESIDE = 48  # columns that a detail has beside three or four others; a table is a hundred wide at most
 
 
 def plan_rows(plan: dict[str, Any]) -> list[Row]:
@@ -21,12 +22,17 @@ def plan_rows(plan: dict[str, Any]) -> list[Row]:
 def run_rows(run: dict[str, Any]) -> list[Row]:
     """One row a step that was done, then the outcome, then every Secret that failed."""
     rows = [
-        Row(Step=s["id"], Status=s["status"], Seconds=s["durationSeconds"], Detail=_cut(_secrets(s) or s["detail"]))
+        Row(
+            Step=s["id"],
+            Status=s["status"],
+            Seconds=s["durationSeconds"],
+            Detail=_cut(_secrets(s) or s["detail"], _BESIDE),
+        )
         for s in run["steps"]
     ]
-    rows.append(Row(Step="-", Status=run["state"], Seconds="", Detail=_cut(run["summary"])))
+    rows.append(Row(Step="-", Status=run["state"], Seconds="", Detail=_cut(run["summary"], _BESIDE)))
     rows += [
-        Row(Step="", Status=f["kind"], Seconds="", Detail=_cut(f"{f['namespace']}/{f['name']}: {f['detail']}"))
+        Row(Step="", Status=f["kind"], Seconds="", Detail=_cut(f"{f['namespace']}/{f['name']}: {f['detail']}", _BESIDE))
         for f in run["failed"]
     ]
     return rows
@@ -51,18 +57,24 @@ def status_rows(status: dict[str, Any]) -> list[Row]:
 def verification_rows(found: dict[str, Any]) -> list[Row]:
     """The verdict, then each Secret that is not proven."""
     evidence = found["evidence"]
-    total = evidence["passes"][-1]["total"] if evidence["passes"] else 0
+    total = evidence["passes"][-1]["secrets"]["total"] if evidence["passes"] else 0
     rows = [
         Row(
             Verified=found["verified"],
             StoredAs=found["storedAs"],
             Secrets=total,
             Grade=evidence["grade"],
-            Detail=_cut("; ".join(evidence["missing"]) or "-"),
+            Detail=_cut("; ".join(evidence["missing"]) or "-", _BESIDE),
         )
     ]
     rows += [
-        Row(Verified=False, StoredAs="?", Secrets=1, Grade=f["kind"], Detail=_cut(f"{f['namespace']}/{f['name']}"))
+        Row(
+            Verified=False,
+            StoredAs="?",
+            Secrets=1,
+            Grade=f["kind"],
+            Detail=_cut(f"{f['namespace']}/{f['name']}", _BESIDE),
+        )
         for f in found["unverified"]
     ]
     return rows

@@ -38,7 +38,10 @@ def validate_target(namespace: Any) -> None:
 
 
 def _is_key_version(key: str) -> bool:
-    url = urlsplit(key)
+    try:
+        url = urlsplit(key)
+    except ValueError:
+        return False
     parts = url.path.strip("/").split("/")
     return url.scheme == "https" and bool(url.netloc) and len(parts) == 3 and parts[0] == "keys" and all(parts)
 

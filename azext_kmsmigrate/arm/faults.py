@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from azext_kmsmigrate.errors import AzureError, Conflict, KmsMigrateError
 from azext_kmsmigrate.migration.facts import ClusterName
 
 _LONGEST = 400
+_HASHES = re.compile("#{2,}")
 
 
 @contextmanager
@@ -42,9 +44,14 @@ def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError
 
 
 def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
+    from azure.core.exceptions import ClientAuthenticationError
+
     status = getattr(error, "status_code", None)
     code, detail = words_of(error)
-    if status == 401:
+    if status is None and not isinstance(error, ClientAuthenticationError):
+        # The answer broke off, or was none that can be read: it says nothing about what happened.
+        return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
+    if status in (None, 401):
         return AzureError(errors.SIGN_IN_FAILED, what=what, code=code)
     if status == 403:
         return AzureError(errors.AZURE_FORBIDDEN, what=what, code=code)
@@ -63,7 +70,7 @@ def words_of(error: object) -> tuple[str, str]:
 
 def one_line(text: str) -> str:
     """Fit for a log: no line breaks, no length without end, and no way to speak to a pipeline (``##vso[``)."""
-    text = " ".join(text.split()).replace("##", "# #").rstrip(".")
+    text = _HASHES.sub("#", " ".join(text.split())).rstrip(".")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -47,10 +47,19 @@ def parse(text: str, name: ClusterName) -> Kubeconfig:
     """
     import yaml
 
-    document = yaml.safe_load(text)
+    try:
+        found = _read(yaml.safe_load(text))
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group) from error
+    if found is None:
+        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group)
+    return found
+
+
+def _read(document: Any) -> Kubeconfig | None:
     context = _named(document["contexts"], document["current-context"])["context"]
     cluster = _named(document["clusters"], context["cluster"])["cluster"]
-    user = _named(document["users"], context["user"])["user"]
+    user = _named(document["users"], context["user"])["user"] or {}
     server, ca_pem = cluster["server"], _decoded(cluster.get("certificate-authority-data"))
     if user.get("client-certificate-data"):
         cert, key = _decoded(user["client-certificate-data"]), _decoded(user["client-key-data"])
@@ -60,7 +69,7 @@ def parse(text: str, name: ClusterName) -> Kubeconfig:
     if user.get("auth-provider"):
         config = user["auth-provider"].get("config") or {}
         return Kubeconfig(server, ca_pem, server_app=config.get("apiserver-id") or AKS_SERVER_APP)
-    raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group)
+    return None
 
 
 def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
@@ -95,15 +104,17 @@ class BearerToken:
 
 
 def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(e for e in entries if e["name"] == name)
+    return {e["name"]: e for e in entries}[name]
 
 
 def _decoded(data: str | None) -> str:
-    return base64.b64decode(data).decode() if data else ""
+    return base64.b64decode(data, validate=True).decode() if data else ""
 
 
 def _server_id(args: list[str]) -> str:
-    for flag, value in itertools.pairwise(args):
+    for flag, value in itertools.pairwise([*args, ""]):
+        if flag.startswith("--server-id="):
+            return flag.removeprefix("--server-id=")
         if flag == "--server-id":
             return value
     return AKS_SERVER_APP

@@ -26,6 +26,7 @@ class KubeLease:
     def __init__(self, api: Api, clock: Clock, me: str, cluster: str) -> None:
         self._api, self._clock, self._me, self._cluster = api, clock, me, cluster
         self._held: dict[str, Any] | None = None
+        self._lost = ""
         self._renewed = 0.0
 
     @contextmanager
@@ -37,6 +38,8 @@ class KubeLease:
             self._release()
 
     def renew(self) -> None:
+        if self._lost:
+            raise Lost(errors.LEASE_LOST, holder=self._lost)
         if self._held is None or self._clock.monotonic() - self._renewed < _RENEW_EVERY:
             return
         self._held["spec"]["renewTime"] = self._now()
@@ -46,8 +49,8 @@ class KubeLease:
             current = self._read()
             holder = current and current["spec"].get("holderIdentity")
             if holder != self._me:
-                self._held = None
-                raise Lost(errors.LEASE_LOST, holder=holder or "nobody") from answered
+                self._held, self._lost = None, holder or "nobody"
+                raise Lost(errors.LEASE_LOST, holder=self._lost) from answered
             self._held = current
         self._renewed = self._clock.monotonic()
 

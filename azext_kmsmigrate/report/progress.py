@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TextIO
 
 from azext_kmsmigrate.ports import Clock
 
+_HASHES = re.compile("#{2,}")
 _HEARTBEAT = 15.0  # seconds between two signs of life
 
 
@@ -28,7 +30,7 @@ class PlainProgress:
         self._last = self._clock.monotonic()
         minutes, seconds = divmod(int(self._last - self._began), 60)
         # A server's words could hold a pipeline's command (##vso[...]); none may begin here.
-        self._stream.write(f"[{minutes:3d}:{seconds:02d}] {text.replace('##', '# #')}\n")
+        self._stream.write(f"[{minutes:3d}:{seconds:02d}] {_HASHES.sub('#', text)}\n")
         self._stream.flush()
 
 

@@ -6,7 +6,9 @@ what is stale and nothing else. A form for which a replica has no reader answers
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -134,7 +136,7 @@ class ApiServers:
                 if self.expiring and token.startswith("live"):
                     self.expiring -= 1
                     return Failure(FailureClass.EXPIRED, token=token.replace("live", "fresh", 1))
-                start = tuple(token.split("@")[1].split("/"))
+                start = _start_of(token)
                 keys = [k for k in keys if k > start]
             kept = keys[:limit]
             server = self._replica(replica)
@@ -167,6 +169,14 @@ class ApiServers:
                 self._write(key, server, edited=edit)
             ref = self._ref(key)
             return Patched(ref.uid, ref.resource_version, ref.signature)
+
+    def make_unreadable(self, namespace: str, name: str) -> tuple[str, str]:
+        """Store a Secret in a form that no API server reads; its key."""
+        with self._lock:
+            read = frozenset[StoredAs]().union(*(r.encryption.reads for r in self.replicas))
+            lost = next(form for form in StoredAs if form not in read)
+            self.secrets[namespace, name] = replace(self.secrets[namespace, name], form=lost)
+        return namespace, name
 
     def counters(self, replica: int) -> Counters | None:
         with self._lock:
@@ -217,3 +227,11 @@ class ApiServers:
 
 def _count(counts: dict[str, float], prefix: str) -> None:
     counts[prefix] = counts.get(prefix, 0.0) + 1
+
+
+def _start_of(token: str) -> tuple[str, ...]:
+    """Behind which key a token goes on: one of our own, or one in the real API server's form."""
+    if "@" in token:
+        return tuple(token.split("@")[1].split("/"))
+    start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["start"]
+    return tuple(start.removesuffix("\0").split("/"))

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
 from azext_kmsmigrate.migration.journal import Journal, from_document
 from azext_kmsmigrate.migration.secret import StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.results import RunResult
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.runner import Confirm, Request, Runner
+from azext_kmsmigrate.runner import Confirm, Runner
 from tests.sim.apiservers import ApiServers, Encryption
 from tests.sim.azure import Azure, Put
 from tests.sim.clock import FakeClock
@@ -72,6 +73,8 @@ class SimCluster:
         self.lease_holder = ""
         self.lease_until = 0.0
         self.said: list[str] = []
+        self.had_v2 = False
+        self.unreadable_for_good: list[tuple[str, str]] = []
 
     # what a test does
 
@@ -112,19 +115,27 @@ class SimCluster:
     def journal(self) -> Journal:
         return from_document(json.loads(self.journal_document))
 
+    @property
+    def completed(self) -> bool:
+        """Whether the journal says that the migration is complete."""
+        return bool(self.journal_document) and not self.journal.unfinished
+
     def kubelets(self) -> dict[str, KubernetesVersion]:
         facts = self.azure.show()
         lag = KubernetesVersion.parse("1.26.15") if self.lag_kubelets else None
         return {f"{p.name}-{i}": lag or p.version for p in facts.pools for i in range(p.count)}
 
     def _effect(self, before: ClusterFacts, after: ClusterFacts, at: float) -> None:
-        self.api.configure(at, self.roll, encryption_of(after, before))
+        if before.version < KMS_V2_FROM <= after.version:
+            self.unreadable_for_good += [k for k, s in self.api.secrets.items() if s.form is StoredAs.KMS_V1]
+        self.had_v2 = self.had_v2 or (after.kms.enabled and after.version >= KMS_V2_FROM)
+        self.api.configure(at, self.roll, encryption_of(after, had_v2=self.had_v2))
 
 
 FAST = Limits(grace=2.0, patience=300.0, parallel=2)
 
 
-def encryption_of(facts: ClusterFacts, before: ClusterFacts | None = None) -> Encryption:
+def encryption_of(facts: ClusterFacts, *, had_v2: bool = False) -> Encryption:
     """The providers AKS gives an API server: the form written first, and readers for what may lie there.
 
     KMS v1 keeps its reader after it was turned off, and has none from 1.27 on. A server learns to read v2 when KMS is
@@ -135,7 +146,6 @@ def encryption_of(facts: ClusterFacts, before: ClusterFacts | None = None) -> En
         return Encryption.of(first, StoredAs.KMS_V1, StoredAs.PLAIN)
     if facts.kms.enabled:
         return Encryption.of(StoredAs.KMS_V2, StoredAs.PLAIN)
-    had_v2 = before is not None and before.kms.enabled and before.version >= KMS_V2_FROM
     return Encryption.of(StoredAs.PLAIN, *([StoredAs.KMS_V2] if had_v2 else []))
 
 

@@ -47,8 +47,10 @@ OFF = KmsProfile(enabled=False, key_id=KEY)
 NEVER = KmsProfile()
 
 
-def offers(*versions: str) -> Offers:
-    return Offers(tuple(map(v, versions)))
+def offers(*versions: str, onward: dict[str, list[str]] | None = None) -> Offers:
+    """What is offered now, and where each version leads on to."""
+    further = {v(version): tuple(map(v, to)) for version, to in (onward or {}).items()}
+    return Offers(tuple(map(v, versions)), further)
 
 
 def journal(*steps: StepId, completed: bool = False, **more: object) -> Journal:

@@ -59,6 +59,12 @@ ROWS: list[tuple[str, Situation, Goal, list[StepId]]] = [
         [DECRYPT, UPGRADE, ENABLE, ENCRYPT],
     ),
     (
+        "1.27 or later, off, the version in the journal is behind by now",
+        situation(cluster("1.28.3", kms=OFF), kept=journal(target_version="1.27")),
+        Goal(),
+        [DECRYPT, ENABLE, ENCRYPT],
+    ),
+    (
         "1.27 or later, off, our upgrade left the pools behind",
         situation(cluster("1.27.1", kms=OFF, pools=(pool(),)), kept=journal(UPGRADE)),
         Goal(),
@@ -126,6 +132,13 @@ REFUSED: list[tuple[str, Situation, Goal, str]] = [
     ("the version asked for is not offered", situation(cluster()), Goal(kubernetes_version="1.27.9"), "KMSM107"),
     ("only a later minor is offered", situation(cluster(), offers("1.28.3")), Goal("1.27"), "KMSM107"),
     ("a version before KMS v2", situation(cluster()), Goal(kubernetes_version="1.26.20"), "KMSM108"),
+    (
+        "a journal whose version is before KMS v2",
+        situation(cluster(), kept=journal(target_version="1.26")),
+        Goal(),
+        "KMSM108",
+    ),
+    ("a first hop that leads nowhere", situation(cluster()), Goal(kubernetes_version="1.28"), "KMSM107"),
     ("an older version", situation(cluster("1.28.3", kms=OFF)), Goal(kubernetes_version="1.27"), "KMSM108"),
     ("a system-assigned identity", situation(cluster(identity="SystemAssigned")), Goal(), "KMSM110"),
     ("a private vault without VNet integration", situation(cluster(kms=PRIVATE)), Goal(), "KMSM111"),
@@ -265,5 +278,6 @@ def test_the_steps_say_what_they_act_on() -> None:
         (ENABLE, KEY),
         (ENCRYPT, ""),
     ]
-    far = decide(situation(cluster(supported=True)), Goal(kubernetes_version="1.28.3"))
+    on = offers("1.27.1", onward={"1.27.1": ["1.28.3"]})
+    far = decide(situation(cluster(supported=True), on), Goal(kubernetes_version="1.28.3"))
     assert next(s.detail for s in far.steps if s.id is UPGRADE) == "1.27.1, then on to 1.28.3, control plane first"

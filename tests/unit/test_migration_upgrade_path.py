@@ -6,8 +6,15 @@ import pytest
 
 from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, next_hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
-from tests.unit.situations import cluster, pool, v
+from tests.unit.situations import cluster, offers, pool, v
 
+ONWARD = {
+    "1.26.15": ["1.27.1"],
+    "1.27.1": ["1.27.9", "1.28.3"],
+    "1.27.9": ["1.28.3"],
+    "1.28.3": ["1.28.4", "1.29.2"],
+    "1.29.2": ["1.30.1"],
+}
 HOPS = [
     ("one jump", "1.26.15", ["1.34.4"], "", "1.34.4"),
     ("the newest patch of the lowest minor that has KMS v2", "1.26.15", ["1.27.1", "1.27.9", "1.28.3"], "", "1.27.9"),
@@ -15,6 +22,10 @@ HOPS = [
     ("the newest patch of the minor asked for", "1.26.15", ["1.27.1", "1.28.1", "1.28.4"], "1.28", "1.28.4"),
     ("a hop below the target", "1.26.15", ["1.27.1", "1.27.9"], "1.28.3", "1.27.9"),
     ("a hop below KMS v2", "1.25.11", ["1.26.3", "1.26.15"], "", "1.26.15"),
+    ("a hop several hops below the target", "1.26.15", ["1.27.1"], "1.30.1", "1.27.1"),
+    ("no hop that leads nowhere", "1.26.15", ["1.27.7"], "1.28.3", None),
+    ("the hop that leads on, though a later does not", "1.26.15", ["1.27.1", "1.27.10"], "1.28.3", "1.27.1"),
+    ("no hop towards a version that nobody offers", "1.26.15", ["1.27.1"], "1.28.9", None),
     ("never past the patch asked for", "1.26.15", ["1.27.9"], "1.27.1", None),
     ("never past the minor asked for", "1.26.15", ["1.28.3"], "1.27", None),
     ("nothing offered", "1.26.15", [], "", None),
@@ -26,13 +37,13 @@ HOPS = [
 
 @pytest.mark.parametrize(("version", "offered", "target", "hop"), [h[1:] for h in HOPS], ids=[h[0] for h in HOPS])
 def test_the_next_hop(version: str, offered: list[str], target: str, hop: str | None) -> None:
-    found = next_hop(cluster(version), map(v, offered), Target.parse(target))
+    found = next_hop(cluster(version), offers(*offered, onward=ONWARD), Target.parse(target))
     assert (str(found.version) if found else None) == hop
 
 
 def _whole(version: str, hop: str, pools: tuple[str, ...], *, supported: bool | None, kind: str = "") -> bool:
     seen = cluster(version, pools=tuple(pool(p, kind=kind) for p in pools), supported=supported)
-    found = next_hop(seen, [v(hop)], ANY_KMS_V2)
+    found = next_hop(seen, offers(hop), ANY_KMS_V2)
     assert found is not None
     return found.whole
 

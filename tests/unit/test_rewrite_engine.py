@@ -64,6 +64,23 @@ def test_a_proof_stops_at_the_first_secret_that_moves_one_a_worker_at_most() -> 
     assert sim.api.writes == len(result.tripped)
 
 
+def test_the_canary_goes_first_and_stops_a_proof_before_any_secret_moves() -> None:
+    sim = turned_off(600)
+    canary = sim.api.create_canary(0)
+    run(sim, ALL)
+    sim.api.configure(0.0, [0.0], Encryption.of(StoredAs.KMS_V1, StoredAs.PLAIN))
+    writes = sim.api.writes
+    result = run(sim, Pass(proof=True, canary=canary), parallel=3)
+    assert {s.name for s in result.tripped} == {"aks-kms-migrate-canary"}
+    assert sim.api.writes == writes
+
+
+def test_a_canary_that_lies_still_lets_the_proof_go_on() -> None:
+    sim = turned_off(30)
+    run(sim, ALL)
+    assert run(sim, Pass(proof=True, canary=sim.api.create_canary(0))).current == 30
+
+
 def test_only_the_namespaces_asked_for_are_touched() -> None:
     sim = turned_off(9)
     assert run(sim, Pass(("ns-0", "ns-2"), barrier=10**9)).rewritten == 6
@@ -120,11 +137,20 @@ def test_many_failures_that_are_the_objects_own_do_not_stop_the_pass(kind: Failu
     assert (len(result.failed), result.rewritten, result.systemic) == (60, 100, None)
 
 
-def test_a_page_that_cannot_be_read_counts_as_a_failure_under_the_name_the_server_gave() -> None:
-    sim = turned_off(3)
-    sim.api.page_answers.append(Failure(FailureClass.UNDECRYPTABLE, "no key", secret="ns-1/secret-1"))
+def test_a_secret_that_no_key_decrypts_is_found_in_its_page_and_the_list_goes_on_behind_it() -> None:
+    sim = turned_off(40)
+    bad = sim.api.make_unreadable("ns-1", "secret-1"), sim.api.make_unreadable("ns-0", "secret-9")
     result = run(sim, ALL)
-    assert [(f.namespace, f.name) for f in result.failed] == [("ns-1", "secret-1")]
+    assert [(f.namespace, f.name) for f in result.failed] == sorted(bad)
+    assert {f.kind for f in result.failed} == {FailureClass.UNDECRYPTABLE}
+    assert result.rewritten == 38
+
+
+def test_a_page_that_fails_without_a_name_leaves_the_rest_unknown() -> None:
+    sim = turned_off(3)
+    sim.api.page_answers.extend([Failure(FailureClass.UNDECRYPTABLE, "no key")] * 9)
+    result = run(sim, ALL)
+    assert [(f.namespace, f.name) for f in result.failed] == [("*", "*")]
     assert result.rewritten == 0
 
 

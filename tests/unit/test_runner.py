@@ -10,12 +10,13 @@ import pytest
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, ClusterError, Refused
 from azext_kmsmigrate.exit_codes import exit_code
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import RunState
-from azext_kmsmigrate.runner import Request, Runner
+from azext_kmsmigrate.runner import Runner
 from tests.sim.azure import Trouble, disabled
 from tests.sim.cluster import FAST, KEY, OTHER_KEY, SimCluster, agree, encryption_of, with_kms
 from tests.unit.runs import DECRYPT, DISABLE, ENABLE, ENCRYPT, POOLS, UPGRADE, assert_completes, assert_fails, steps_of
@@ -358,7 +359,7 @@ def test_secrets_made_changed_and_deleted_by_others_meanwhile_all_end_right() ->
     assert (result.state, result.problem) == (RunState.COMPLETED, None)
     assert set(sim.forms) == {"kms-v2"}
     assert result.evidence is not None
-    assert result.evidence.changed_meanwhile > 0
+    assert sum(p.changed_meanwhile for p in result.evidence.passes) > 0
 
 
 def test_a_secret_deleted_between_list_and_patch_is_gone_and_no_failure() -> None:
@@ -620,6 +621,20 @@ def test_verify_finds_a_secret_in_another_form_and_makes_few_of_them_otherwise()
     assert not found.verified
     assert exit_code(found) == 11
     assert sim.api.writes <= FAST.parallel
+
+
+def test_verify_that_meets_an_api_server_with_the_old_form_writes_no_secret() -> None:
+    sim = SimCluster(version="1.27.1", secrets=40)
+
+    def fall_back(page: Page) -> None:
+        if len(page.items) == 40:
+            old = encryption_of(disabled(sim.azure.show()), had_v2=True)
+            sim.api.replicas[1].to_come = [(sim.clock.monotonic(), old)]
+
+    sim.api.after_page = fall_back
+    found = sim.runner().verify()
+    assert not found.verified
+    assert sim.api.writes == 0
 
 
 def test_verify_without_any_sign_says_that_nothing_is_proven() -> None:

@@ -1,0 +1,61 @@
+"""One of every result, filled to the brim."""
+
+from __future__ import annotations
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.migration.step import TITLES, StepId
+from azext_kmsmigrate.results import (
+    ClusterDocument,
+    CountsDocument,
+    EvidenceDocument,
+    ExposureDocument,
+    FailedDocument,
+    GoalDocument,
+    JournalDocument,
+    PassDocument,
+    PlanDocument,
+    PlannedStepDocument,
+    ProblemDocument,
+    RunResult,
+    RunState,
+    Status,
+    StepDocument,
+    Verification,
+)
+from tests.unit.situations import KEY
+
+LONG = "a-name-as-long-as-kubernetes-allows-" + "x" * 200
+CLUSTER = ClusterDocument("/id", "c" * 63, "g" * 90, "1.26.15", "KmsDataEncryption", "Succeeded")
+COUNTS = CountsDocument(1_234_567, 1_234_567, 0, 0, 1_234_567)
+PROBLEM = ProblemDocument.of(Refused(errors.KEY_UNKNOWN, name="n" * 63, group="g" * 90))
+STEPS = [StepDocument(s.value, "Failed", "2026-01-31T09:00:00Z", 123456.7, KEY, COUNTS) for s in StepId]
+FAILED = [FailedDocument(LONG, LONG, "admissionDenied", f"webhook {LONG}", "exempt it")]
+PASS = PassDocument(COUNTS, 12.3, 2, "0f" * 32, {"kms-v2": 7}, 1)
+EVIDENCE = EvidenceDocument(
+    "kms-v2", "behavioural", 2, 1, ["a sign"], 10, [PASS, PASS], "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
+)
+EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
+PLAN = PlanDocument(
+    CLUSTER,
+    GoalDocument("1.27.1", KEY, "Public", ""),
+    "KmsV1",
+    "Secrets are under KMS v1.",
+    True,
+    [PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY) for s in StepId],
+    PROBLEM,
+)
+RUN = RunResult(
+    CLUSTER, RunState.NOTHING_TO_DO, LONG, STEPS, EVIDENCE, FAILED, EXPOSURE, PROBLEM, [KEY], f"az aks {LONG}"
+)
+STATUS = Status(
+    CLUSTER,
+    "summary",
+    [s.value for s in StepId],
+    PROBLEM,
+    JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY),
+    "somebody",
+    f"az aks kms-migrate start -g {'g' * 90} -n {'c' * 63}",
+)
+VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
+ALL = [PLAN, RUN, STATUS, VERIFICATION]

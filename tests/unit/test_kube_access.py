@@ -1,0 +1,106 @@
+"""The kubeconfig that ARM gives, reduced to what a connection needs."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+import yaml
+
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.kube.access import AKS_SERVER_APP, BearerToken, Kubeconfig, parse
+from tests.unit.situations import NAME
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def kubeconfig(user: Any, **changes: Any) -> str:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "blue",
+        "contexts": [
+            {"name": "other", "context": {"cluster": "other", "user": "other"}},
+            {"name": "blue", "context": {"cluster": "blue", "user": "clusterUser_shop_blue"}},
+        ],
+        "clusters": [
+            {"name": "other", "cluster": {"server": "https://other:443"}},
+            {"name": "blue", "cluster": {"server": "https://blue:443", "certificate-authority-data": b64("CA")}},
+        ],
+        "users": [{"name": "other", "user": {}}, {"name": "clusterUser_shop_blue", "user": user}],
+    }
+    return yaml.safe_dump(document | changes)
+
+
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "kubelogin"}
+SERVER = {"server": "https://blue:443", "ca_pem": "CA"}
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        (
+            {"client-certificate-data": b64("CERT"), "client-key-data": b64("KEY"), "token": "t"},
+            Kubeconfig(**SERVER, cert_pem="CERT", key_pem="KEY"),
+        ),
+        (
+            {"exec": {**EXEC, "args": ["get-token", "--environment", "AzurePublicCloud", "--server-id", "app-1"]}},
+            Kubeconfig(**SERVER, server_app="app-1"),
+        ),
+        ({"exec": {**EXEC, "args": ["get-token", "--server-id=app-2"]}}, Kubeconfig(**SERVER, server_app="app-2")),
+        ({"exec": {**EXEC, "args": None}}, Kubeconfig(**SERVER, server_app=AKS_SERVER_APP)),
+        ({"exec": EXEC}, Kubeconfig(**SERVER, server_app=AKS_SERVER_APP)),
+        (
+            {"auth-provider": {"name": "azure", "config": {"apiserver-id": "app-3"}}},
+            Kubeconfig(**SERVER, server_app="app-3"),
+        ),
+        ({"auth-provider": {"name": "azure"}}, Kubeconfig(**SERVER, server_app=AKS_SERVER_APP)),
+    ],
+)
+def test_the_current_context_is_read(user: Any, expected: Kubeconfig) -> None:
+    assert parse(kubeconfig(user), NAME) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        kubeconfig({}),
+        kubeconfig(None),
+        kubeconfig({"client-certificate-data": b64("CERT")}),
+        kubeconfig({"client-certificate-data": "%", "client-key-data": "%"}),
+        kubeconfig({}, **{"current-context": "missing"}),
+        kubeconfig({}, users=None),
+        "",
+        "[]",
+        "{",
+    ],
+)
+def test_a_kubeconfig_without_a_way_in_is_told_as_that(text: str) -> None:
+    with pytest.raises(ClusterError, match="KMSM304"):
+        parse(text, NAME)
+
+
+def test_no_credential_shows_in_a_repr() -> None:
+    found = parse(kubeconfig({"client-certificate-data": b64("CERT"), "client-key-data": b64("KEY")}), NAME)
+    assert "KEY" not in repr(found)
+    assert "CERT" not in repr(found)
+
+
+def test_a_token_is_fetched_once_and_renewed_before_it_ends() -> None:
+    now = [1000.0]
+    asked: list[str] = []
+
+    def fetch(app: str) -> tuple[str, float]:
+        asked.append(app)
+        return f"token-{len(asked)}", now[0] + 3600.0
+
+    token = BearerToken("app", fetch, lambda: now[0])
+    assert token.header() == token.header() == {"Authorization": "Bearer token-1"}
+    now[0] += 3299.0
+    assert token.header() == {"Authorization": "Bearer token-1"}
+    now[0] += 2.0
+    assert token.header() == {"Authorization": "Bearer token-2"}
+    assert asked == ["app", "app"]

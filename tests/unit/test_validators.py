@@ -1,0 +1,76 @@
+"""Option texts, checked before anything is asked of Azure."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.cli.core.azclierror import AzCLIError
+
+from azext_kmsmigrate._validators import validate_target
+
+KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
+VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
+
+
+def options(**given: str | None) -> Any:
+    names = {
+        "version": "kubernetes_version",
+        "key": "azure_keyvault_kms_key_id",
+        "access": "azure_keyvault_kms_key_vault_network_access",
+        "vault": "azure_keyvault_kms_key_vault_resource_id",
+    }
+    return SimpleNamespace(
+        resource_group_name="shop", name="blue", **{full: given[name] for name, full in names.items() if name in given}
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"version": None, "key": None, "access": None, "vault": None},
+        {"version": "1.27.1"},
+        {"version": "1.27"},
+        {"key": KEY},
+        {"key": "https://hsm.managedhsm.azure.net/keys/etcd/abc"},
+        {"key": KEY, "access": "Public"},
+        {"key": KEY, "access": "Private", "vault": VAULT},
+        {"access": "Private"},
+        {"vault": VAULT},
+        {"vault": VAULT.lower()},
+    ],
+)
+def test_what_can_be_meant_is_accepted(given: dict[str, str | None]) -> None:
+    validate_target(options(**given))
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"version": "latest"}, "KMSM507"),
+        ({"version": ""}, "KMSM507"),
+        ({"key": "https://vault.vault.azure.net/keys/etcd"}, "KMSM503"),
+        ({"key": "https://vault.vault.azure.net/keys/etcd/"}, "KMSM503"),
+        ({"key": "http://vault.vault.azure.net/keys/etcd/1"}, "KMSM503"),
+        ({"key": "https://vault.vault.azure.net/secrets/etcd/1"}, "KMSM503"),
+        ({"key": "https://vault.vault.azure.net/keys/etcd/1/2"}, "KMSM503"),
+        ({"key": "https://[/keys/etcd/1"}, "KMSM503"),
+        ({"key": "etcd"}, "KMSM503"),
+        ({"key": ""}, "KMSM503"),
+        ({"vault": "v"}, "KMSM504"),
+        ({"vault": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/x/v"}, "KMSM504"),
+        ({"vault": VAULT, "access": "Public"}, "KMSM506"),
+        ({"key": KEY, "access": "Private"}, "KMSM505"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_type(given: dict[str, str | None], code: str) -> None:
+    with pytest.raises(AzCLIError) as caught:
+        validate_target(options(**given))
+    assert str(caught.value).startswith(code)
+    assert caught.value.recommendations
+
+
+def test_a_command_without_these_options_has_nothing_to_check() -> None:
+    validate_target(SimpleNamespace(resource_group_name="shop", name="blue"))
