@@ -25,6 +25,7 @@ from tests.e2e.rewriting import (
     real_lab,
     rewrite,
     stored_plain,
+    turn_kms_v2_on,
     verify,
     wait_until,
 )
@@ -43,8 +44,7 @@ MIB = 1 << 20
 def encrypted(extensions: Path) -> Iterator[Az]:
     """A cluster of 1.27 on which KMS v2 was turned on, and proven."""
     with real_lab(extensions, "objects", kubernetes="1.27.1", kms=False, secrets=SECRETS) as az:
-        done = az.start("--key-id", az.lab.key_id(), "--key-vault-access", "Public")
-        assert done.code == 0, done.stderr
+        turn_kms_v2_on(az)
         yield az
 
 

@@ -1,7 +1,6 @@
-"""What goes wrong around the Secrets in mid-pass: etcd, the API servers, the network, the vault; and memory.
+"""What goes wrong around the Secrets in mid-pass: etcd, the API servers, the network; and what is in memory then.
 
-KMS v1 was turned off and every Secret still lies under it; there are more of them than an API server keeps keys for
-(1,000), so that each one read is a call to the vault.
+KMS v2 is on and every Secret lies in etcd as it was before that: plain. The list has three pages.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from tests.e2e.rewriting import (
     real_lab,
     rewrite,
     rewrite_and_meanwhile,
+    turn_kms_v2_on,
     wait_until,
 )
 from tests.lab.model import StoredForm
@@ -32,26 +32,23 @@ from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
 pytestmark = [pytest.mark.az, pytest.mark.real]
 
 SECRETS = 1150
-PLAIN = StoredForm.PLAIN
-FAILING_SECONDS = 30.0
+V2 = StoredForm.KMS_V2
 
 
 @pytest.fixture(scope="module")
-def decrypting(extensions: Path) -> Iterator[Az]:
-    """A cluster of 1.26 on which KMS v1 was just turned off."""
-    with real_lab(extensions, "outages", secrets=SECRETS, extra={"proxy": "on"}) as az:
-        done = az.migrate("disable-kms", "--yes")
-        assert done.code == 0, done.stderr
+def encrypted(extensions: Path) -> Iterator[Az]:
+    with real_lab(extensions, "outages", kubernetes="1.27.1", kms=False, secrets=SECRETS, extra={"proxy": "on"}) as az:
+        turn_kms_v2_on(az)
         yield az
 
 
 @pytest.fixture
-def az(decrypting: Az) -> Iterator[Az]:
-    """Every Secret as it was before KMS was turned off; both API servers and the network are well."""
-    decrypting.lab.fault("put-raw", "all")
-    assert counted(decrypting.lab) == {"kms-v1": SECRETS}
-    yield decrypting
-    decrypting.lab.fault("connections", "ok")
+def az(encrypted: Az) -> Iterator[Az]:
+    """Every Secret as it was before KMS was turned on; both API servers and the network are well."""
+    encrypted.lab.fault("put-raw", "all")
+    assert counted(encrypted.lab) == {"plain": SECRETS}
+    yield encrypted
+    encrypted.lab.fault("connections", "ok")
 
 
 def test_etcd_is_compacted_in_the_middle_of_the_list(az: Az) -> None:
@@ -59,7 +56,7 @@ def test_etcd_is_compacted_in_the_middle_of_the_list(az: Az) -> None:
     with again_and_again(lambda: az.lab.fault("compact"), 0.2):
         done = rewrite(az)
     assert answered(az.lab, code=410, verb="LIST") > before, "no continue token expired"
-    assert_proven(done, az.lab, PLAIN)
+    assert_proven(done, az.lab, V2)
 
 
 def test_connections_are_reset_again_and_again(az: Az) -> None:
@@ -71,7 +68,7 @@ def test_connections_are_reset_again_and_again(az: Az) -> None:
             cuts.append(None)
             time.sleep(0.25)
 
-    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
+    assert_proven(rewrite_and_meanwhile(az, V2, meanwhile), az.lab, V2)
     assert len(cuts) == 8
 
 
@@ -81,36 +78,15 @@ def test_no_connection_at_all_for_some_seconds(az: Az) -> None:
         time.sleep(5)
         az.lab.fault("connections", "ok")
 
-    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
+    assert_proven(rewrite_and_meanwhile(az, V2, meanwhile), az.lab, V2)
 
 
 def test_an_api_server_is_killed(az: Az) -> None:
     try:
-        done = rewrite_and_meanwhile(az, PLAIN, lambda: az.lab.fault("replica", "kill 0"))
-        assert_proven(done, az.lab, PLAIN)
+        done = rewrite_and_meanwhile(az, V2, lambda: az.lab.fault("replica", "kill 0"))
+        assert_proven(done, az.lab, V2)
     finally:
         az.lab.fault("replica", "start 0")
-
-
-def test_the_key_fails_for_30_seconds(az: Az) -> None:
-    def meanwhile() -> None:
-        az.lab.fault("key", "disabled")
-        time.sleep(FAILING_SECONDS)
-        az.lab.fault("key", "enabled")
-
-    before = answered(az.lab, code=500, verb="PATCH")
-    done = rewrite_and_meanwhile(az, PLAIN, meanwhile)
-    assert answered(az.lab, code=500, verb="PATCH") > before, "the key that was away was not needed"
-    assert_proven(done, az.lab, PLAIN)
-
-
-def test_the_vault_is_slow_for_30_seconds(az: Az) -> None:
-    def meanwhile() -> None:
-        az.lab.fault("vault-delay", "400")
-        time.sleep(FAILING_SECONDS)
-        az.lab.fault("vault-delay", "0")
-
-    assert_proven(rewrite_and_meanwhile(az, PLAIN, meanwhile), az.lab, PLAIN)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")
@@ -121,7 +97,7 @@ def test_no_value_is_in_the_memory_of_the_process(az: Az) -> None:
     try:
         dumps, moments = 0, (50, 400, 800)
         for rewritten in moments:
-            wait_until(lambda n=rewritten: counted(az.lab).get("plain", 0) > n, "Secrets are rewritten")  # type: ignore[misc]
+            wait_until(lambda n=rewritten: counted(az.lab).get(V2.value, 0) > n, "Secrets are rewritten")  # type: ignore[misc]
             memory = _memory_of(process.pid)
             assert b"opaque-0" in memory, "this is not the memory of a process that rewrites Secrets"
             assert [n for n in _values_in(memory) if n % 3] == []

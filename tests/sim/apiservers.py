@@ -83,6 +83,8 @@ class ApiServers:
         self.always: dict[tuple[str, str], Answer] = {}
         self.page_answers: deque[Failure] = deque()
         self.expiring = 0  # continue tokens that are going to be answered with 410
+        self.most_per_page = 0  # fewer than the client asks for; 0: as many
+        self.before_patch: Callable[[], None] = lambda: None
         self.after_page: Callable[[Page], None] = lambda page: None
 
     # what the test sees and does
@@ -138,6 +140,7 @@ class ApiServers:
                     return Failure(FailureClass.EXPIRED, token=token.replace("live", "fresh", 1))
                 start = _start_of(token)
                 keys = [k for k in keys if k > start]
+            limit = min(limit, self.most_per_page or limit)
             kept = keys[:limit]
             server = self._replica(replica)
             for key in kept:
@@ -153,6 +156,7 @@ class ApiServers:
         return page
 
     def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False) -> Answer:
+        self.before_patch()
         with self._lock:
             if scripted := self.answers.get(key):
                 return scripted.popleft()
