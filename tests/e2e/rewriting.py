@@ -158,7 +158,7 @@ def put_raw(lab: LabClient, name: str, raw: bytes) -> None:
     lab.fault("put-raw", f"{name} {base64.b64encode(raw).decode()}")
 
 
-def stored_plain(name: str, kind: str = "Opaque", size: int = 100, **more: Any) -> bytes:
+def stored_plain(name: str, kind: str = "Opaque", size: int = 100, value: str = MARKER, **more: Any) -> bytes:
     """A Secret as etcd may hold it without encryption: in JSON, which API servers read as well as their protobuf."""
     namespace, _, bare = name.partition("/")
     metadata = {
@@ -167,8 +167,7 @@ def stored_plain(name: str, kind: str = "Opaque", size: int = 100, **more: Any) 
         "uid": str(uuid.uuid4()),
         "creationTimestamp": "2020-01-01T00:00:00Z",
     }
-    value = (MARKER + "x" * size)[:size].encode()
-    data = {"value": base64.b64encode(value).decode()}
+    data = {"value": base64.b64encode((value + "x" * size)[:size].encode()).decode()}
     return json.dumps(
         {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "data": data, **more}
     ).encode()

@@ -20,19 +20,22 @@ from tests.e2e.rewriting import (
     answered,
     assert_proven,
     counted,
+    extra_secrets,
     real_lab,
     rewrite,
     rewrite_and_meanwhile,
+    stored_plain,
     turn_kms_v2_on,
     wait_until,
 )
 from tests.lab.model import StoredForm
-from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
+from tests.lab.seeding import MARKER, MARKER_SIGHTINGS, sightings
 
 pytestmark = [pytest.mark.az, pytest.mark.real]
 
 SECRETS = 1150
 V2 = StoredForm.KMS_V2
+BARE = "kmslab-bare-value-"
 
 
 @pytest.fixture(scope="module")
@@ -92,20 +95,25 @@ def test_an_api_server_is_killed(az: Az) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")
 def test_no_value_is_in_the_memory_of_the_process(az: Az) -> None:
     """A Secret with kubectl's last-applied annotation has its value there: it is dropped, and not looked for."""
-    az.lab.fault("connections", "slow:20")
-    process = az.begin("rewrite-secrets", "--yes", "--settle-seconds", "1")
-    try:
-        dumps, moments = 0, (50, 400, 800)
-        for rewritten in moments:
-            wait_until(lambda n=rewritten: counted(az.lab).get(V2.value, 0) > n, "Secrets are rewritten")  # type: ignore[misc]
-            memory = _memory_of(process.pid)
-            assert b"opaque-0" in memory, "this is not the memory of a process that rewrites Secrets"
-            assert [n for n in _values_in(memory) if n % 3] == []
-            dumps += process.poll() is None
-        assert dumps, "the process was over before its memory could be read"
-    finally:
-        _, stderr = process.communicate()
-    assert process.returncode == 0, stderr
+    bare = {
+        f"default/bare-{number:05d}": stored_plain(f"default/bare-{number:05d}", value=BARE) for number in range(60)
+    }
+    with extra_secrets(az.lab, bare):
+        az.lab.fault("connections", "slow:20")
+        process = az.begin("rewrite-secrets", "--yes", "--settle-seconds", "1")
+        try:
+            dumps = 0
+            for rewritten in (50, 400, 800):
+                wait_until(lambda n=rewritten: counted(az.lab).get(V2.value, 0) > n, "Secrets are rewritten")  # type: ignore[misc]
+                memory = _memory_of(process.pid)
+                assert b"bare-0" in memory, "this is not the memory of a process that rewrites Secrets"
+                assert not any(sighting.encode() in memory for sighting in sightings(BARE))
+                assert [number for number in _values_in(memory) if number % 3] == []
+                dumps += process.poll() is None
+            assert dumps, "the process was over before its memory could be read"
+        finally:
+            _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
 
 
 def test_the_search_finds_a_value_in_whatever_form_it_is() -> None:
@@ -117,24 +125,24 @@ def test_the_search_finds_a_value_in_whatever_form_it_is() -> None:
 
 
 def _values_in(memory: bytes) -> list[int]:
-    """The numbers of the Secrets whose values are there, plain or in base64 at any alignment."""
-    found = []
-    plain, *encoded = (sighting.encode() for sighting in MARKER_SIGHTINGS)
+    """The numbers of the seeded Secrets whose values are there, plain or in base64 at any alignment."""
     number = re.compile(re.escape(MARKER).encode() + rb"(\d{5})")
-    found += [int(match[1]) for match in number.finditer(memory)]
-    assert plain == MARKER.encode()
+    found = [int(match[1]) for match in number.finditer(memory)]
+    _, *encoded = (sighting.encode() for sighting in MARKER_SIGHTINGS)
     for lead, sighting in enumerate(encoded):
         for match in re.finditer(re.escape(sighting), memory):
             begin = match.start() - (0, 2, 3)[lead]
-            text = memory[begin : begin + 36]
-            try:
-                decoded = base64.b64decode(text)
-            except ValueError:
-                decoded = b""
-            inside = number.search(decoded)
-            # Cut off before its number, it is still a value.
-            found.append(int(inside[1]) if inside else -1)
+            # What was freed may have been written over before the number.
+            if inside := number.search(_decoded(memory[begin : begin + 36])):
+                found.append(int(inside[1]))
     return found
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError:
+        return b""
 
 
 def _memory_of(pid: int) -> bytes:
