@@ -57,7 +57,7 @@ def status_rows(status: dict[str, Any]) -> list[Row]:
 def verification_rows(found: dict[str, Any]) -> list[Row]:
     """The verdict, then each Secret that is not proven."""
     evidence = found["evidence"]
-    total = evidence["passes"][-1]["total"] if evidence["passes"] else 0
+    total = evidence["passes"][-1]["secrets"]["total"] if evidence["passes"] else 0
     rows = [
         Row(
             Verified=found["verified"],

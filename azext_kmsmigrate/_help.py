@@ -67,6 +67,8 @@ long-summary: >-
 examples:
   - name: Prove that every Secret is stored under KMS v2.
     text: az aks kms-migrate verify --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Prove it for two namespaces, and keep the whole result.
+    text: az aks kms-migrate verify -g MyResourceGroup -n MyManagedCluster --namespace payments orders --report-file proof.json
   - name: Print the verdict only.
     text: az aks kms-migrate verify -g MyResourceGroup -n MyManagedCluster --query verified --output tsv
 """
@@ -113,6 +115,8 @@ long-summary: >-
 examples:
   - name: Rewrite and prove all Secrets.
     text: az aks kms-migrate rewrite-secrets --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Rewrite a large cluster namespace by namespace.
+    text: az aks kms-migrate rewrite-secrets -g MyResourceGroup -n MyManagedCluster --namespace payments orders
   - name: Rewrite with fewer requests at once, without a question.
     text: az aks kms-migrate rewrite-secrets -g MyResourceGroup -n MyManagedCluster --max-parallel 8 --yes
 """

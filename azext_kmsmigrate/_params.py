@@ -46,6 +46,18 @@ def load_arguments(self: Any, _: str) -> None:
         )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
         c.argument("yes", options_list=["--yes", "-y"], action="store_true", help="Do not ask for confirmation.")
+    for command in ("verify", "rewrite-secrets"):
+        with self.argument_context(f"aks kms-migrate {command}") as c:
+            c.argument(
+                "namespace",
+                nargs="+",
+                help="Only the Secrets of these namespaces, separated by spaces. What is proven holds for them only.",
+            )
+    with self.argument_context("aks kms-migrate verify") as c:
+        c.argument(
+            "report_file",
+            help="Write the result to this file as JSON, with every Secret that is not proven; the output names 100.",
+        )
     with self.argument_context("aks kms-migrate start") as c:
         c.argument(
             "stop_after",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.runner import Request
-from azext_kmsmigrate.wiring import command, confirmation, runner_for
+from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
 
 
 @command
@@ -64,9 +64,19 @@ def show(cmd: Any, resource_group_name: str, name: str) -> Status:
 
 @command
 def verify(
-    cmd: Any, resource_group_name: str, name: str, settle_seconds: int = 5, max_parallel: int = 24
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    namespace: list[str] | None = None,
+    settle_seconds: int = 5,
+    max_parallel: int = 24,
+    report_file: str | None = None,
 ) -> Verification:
-    return runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel)).verify()
+    limits = Limits(float(settle_seconds), patience=max(60.0, 4.0 * settle_seconds), parallel=max_parallel)
+    found = runner_for(cmd, resource_group_name, name, limits).verify(tuple(namespace or ()))
+    if report_file:
+        write_report(report_file, found)
+    return found.shortened(100)
 
 
 @command
@@ -118,12 +128,13 @@ def rewrite_secrets(
     cmd: Any,
     resource_group_name: str,
     name: str,
+    namespace: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 24,
     yes: bool = False,
 ) -> RunResult:
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes))
+    return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
 def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:

@@ -20,6 +20,7 @@ from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
+from azext_kmsmigrate.rewrite.settler import Settled
 
 
 @dataclass(frozen=True)
@@ -156,16 +157,28 @@ class Deeds:
     def _rewrite(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         wanted = stored_form(seen.kms_state)
         settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
-        self._world.observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
-        self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick)
+        barrier = self._barrier(settled)
+        self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick, barrier=barrier)
         self._judge(self.evidence, step)
-        if step is StepId.ENCRYPT_SECRETS:
-            self._save(replace(self.journal, exposed_to=self._world.now()))
         # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
         # servers' counters nothing else shows that they changed over.
-        self._save(replace(self.journal, barrier=self.evidence.barrier))
+        if step is StepId.ENCRYPT_SECRETS:
+            self._save(replace(self.journal, exposed_to=self._world.now()))
 
     # what they share
+
+    def _barrier(self, settled: Settled) -> int:
+        """That of an earlier run, so that what it rewrote is skipped, when nothing has moved back since; else one now.
+
+        Skipping is never a proof: the second pass looks at every Secret. A barrier above the present one is from
+        another time: etcd was restored.
+        """
+        now, before = self._rewriting.barrier(), self.journal.barrier
+        if before and before <= now and settled.record is not None and settled.moves <= 1:
+            self._world.observer.say("Going on where an earlier run stopped.")
+            return before
+        self._save(replace(self.journal, barrier=now))
+        return now
 
     def _judge(self, evidence: Evidence, step: StepId) -> None:
         state = (
@@ -186,7 +199,7 @@ class Deeds:
             raise ClusterError(
                 errors.SECRETS_FAILED,
                 count=len(evidence.failed),
-                total=evidence.passes[-1].total,
+                total=evidence.passes[-1].counts.total,
                 first=f"{first.namespace}/{first.name}: {first.kind.value} ({first.detail})",
                 state=state,
                 next=self._next,
@@ -219,7 +232,8 @@ class Deeds:
 
     def _plant_canary(self, before: StepId, planted: SecretRef | None = None) -> None:
         canary = planted or self._world.secrets.create_canary()
-        self._save(replace(self.journal, canary=CanaryRecord(canary.uid, str(canary.resource_version), before)))
+        record = CanaryRecord(canary.uid, str(canary.resource_version), before)
+        self._save(replace(self.journal, canary=record, barrier=0))
 
     def _check_kubelets(self, version: KubernetesVersion, seen: ClusterFacts) -> None:
         behind = sorted(n for n, v in self._world.nodes.kubelets().items() if v < version)
@@ -270,7 +284,7 @@ class Deeds:
     def _end(self, step: StepId, status: StepStatus, problem: str) -> None:
         record = self.journal.record_of(step)
         assert record is not None
-        counts = self.evidence.passes[0] if self.evidence and self.evidence.passes and _rewrites(step) else None
+        counts = self.evidence.passes[0].counts if self.evidence and self.evidence.passes and _rewrites(step) else None
         ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 

@@ -462,6 +462,15 @@ BAD_VERSION = _entry(
     "See what is offered: az aks get-upgrades -g {group} -n {name} -o table",
 )
 
+REPORT_FILE = _entry(
+    "KMSM508",
+    "report-file",
+    Kind.ARGUMENT,
+    "The report could not be written to '{path}' ({code}).",
+    "What was found is lost with it; nothing in the cluster depends on it.",
+    "Give another --report-file, in a directory that exists and is yours.",
+)
+
 # 9xx: ourselves
 
 INTERRUPTED = _entry(

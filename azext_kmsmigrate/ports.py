@@ -81,6 +81,9 @@ class Connection(Protocol):
     def counters(self) -> Counters | None:
         """The replica's own counters, or None where they may not be read."""
 
+    def signs(self) -> tuple[str, ...]:
+        """What else the cluster shows of its API servers, in words: supports a judgement, decides nothing."""
+
     def close(self) -> None: ...
 
 

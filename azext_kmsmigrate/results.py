@@ -6,7 +6,7 @@ Sequences are lists: knack's ``todict`` looks into no tuple.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.migration.counts import SecretCounts
@@ -14,7 +14,7 @@ from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
 from azext_kmsmigrate.migration.journal import Journal
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.step import StepStatus
-from azext_kmsmigrate.rewrite.evidence import Evidence
+from azext_kmsmigrate.rewrite.evidence import Evidence, PassRecord
 
 SCHEMA_VERSION = 1
 
@@ -134,12 +134,36 @@ class CountsDocument:
 
 @dataclass(frozen=True)
 class FailedDocument:
-    """A Secret that is not proven, why, and what the server named: a webhook, a policy, a field."""
+    """A Secret that is not proven, why, what the server named (a webhook, a policy, a field), and what to do."""
 
     namespace: str
     name: str
     kind: str
     detail: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class PassDocument:
+    """One pass over the Secrets; see ``rewrite.evidence.PassRecord``."""
+
+    secrets: CountsDocument
+    seconds: float
+    changed_meanwhile: int
+    digest: str
+    reads: dict[str, int]
+    api_servers_restarted: int
+
+    @classmethod
+    def of(cls, record: PassRecord) -> PassDocument:
+        return cls(
+            CountsDocument.of(record.counts),
+            record.seconds,
+            record.changed_meanwhile,
+            record.digest,
+            dict(record.reads),
+            record.restarted,
+        )
 
 
 @dataclass(frozen=True)
@@ -150,9 +174,9 @@ class EvidenceDocument:
     grade: str
     api_servers: int
     canary_moves: int
+    signs: list[str]
     barrier: int
-    passes: list[CountsDocument]
-    changed_meanwhile: int
+    passes: list[PassDocument]
     kubernetes_version: str
     namespaces: list[str]
     started_at: str
@@ -166,9 +190,9 @@ class EvidenceDocument:
             grade=evidence.grade.value,
             api_servers=evidence.replicas,
             canary_moves=evidence.canary_moves,
+            signs=list(evidence.signs),
             barrier=evidence.barrier,
-            passes=[CountsDocument.of(c) for c in evidence.passes],
-            changed_meanwhile=evidence.changed_meanwhile,
+            passes=[PassDocument.of(p) for p in evidence.passes],
             kubernetes_version=evidence.kubernetes_version,
             namespaces=list(evidence.scope),
             started_at=evidence.started_at,
@@ -178,9 +202,9 @@ class EvidenceDocument:
 
 
 def failed_documents(evidence: Evidence | None) -> list[FailedDocument]:
-    if evidence is None:
-        return []
-    return [FailedDocument(f.namespace, f.name, f.kind.value, f.detail) for f in evidence.failed]
+    """Every Secret that is known not to be proven."""
+    failed = evidence.unverified if evidence else ()
+    return [FailedDocument(f.namespace, f.name, f.kind.value, f.detail, f.remedy) for f in failed]
 
 
 class RunState(str, enum.Enum):
@@ -226,8 +250,13 @@ class Verification:
     stored_as: str
     evidence: EvidenceDocument
     unverified: list[FailedDocument]
+    unverified_count: int
     next_command: str | None
     schema_version: int = SCHEMA_VERSION
+
+    def shortened(self, most: int) -> Verification:
+        """With the first Secrets named only; ``unverified_count`` still tells how many there are."""
+        return replace(self, unverified=self.unverified[:most])
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
-"""The loop: observe, decide, do one step, record, prove; again from the start. Talks to ports only."""
+"""What each command asks of the ports: one method a command. Talks to ports only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.deeds import Deeds, World
-from azext_kmsmigrate.errors import Conflict, KmsMigrateError, Lost, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
-from azext_kmsmigrate.migration.journal import Journal
-from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
-from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.deeds import World
+from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
+from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
+from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
@@ -25,25 +23,12 @@ from azext_kmsmigrate.results import (
     Status,
     StepDocument,
     Verification,
-    exposure_of,
     failed_documents,
 )
-from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
-
-_CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
 
 Confirm = Callable[[ClusterFacts, Plan], None]
 """Shows the plan and asks; raises when the user declines."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a command wants of a run. ``only``: one documented step (and the proof it stands on)."""
-
-    goal: Goal = Goal()  # noqa: RUF009 a frozen value
-    only: StepId | None = None
-    stop_after: StepId | None = None
 
 
 class Runner:
@@ -82,9 +67,7 @@ class Runner:
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        tick = self._world.observer.heartbeat
-        settled = self._rewriting.settle(wanted, canary, tick)
-        evidence = self._rewriting.prove(wanted, settled, cluster, tick, namespaces)
+        evidence = self._rewriting.prove(wanted, canary, cluster, self._world.observer.heartbeat, namespaces)
         if canary is None:
             self._world.secrets.delete_canary()
         command = "start" if decide(situation, Goal()).pending else "rewrite-secrets"
@@ -94,6 +77,7 @@ class Runner:
             stored_as=wanted.value,
             evidence=EvidenceDocument.of(evidence),
             unverified=failed_documents(evidence),
+            unverified_count=len(evidence.unverified),
             next_command=None if evidence.verified else f"az aks kms-migrate {command} {cluster.name.option_text}",
         )
 
@@ -106,18 +90,18 @@ class Runner:
         """
         situation = self._observe()
         shown = self._planned(situation, request)
-        if nothing := _nothing_to_do(situation, shown, request):
+        if nothing := nothing_to_do(situation, shown, request):
             return nothing
         confirm(situation.cluster, shown)
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
             plan = self._planned(situation, request)
-            if nothing := _nothing_to_do(situation, plan, request):
+            if nothing := nothing_to_do(situation, plan, request):
                 return nothing
             if plan.steps[0].id.place < shown.steps[0].id.place:
-                raise _drift(situation.cluster, plan.steps[0].id, _command(request, situation.cluster))
-            return _Run(self._world, self._rewriting, request, situation).to_the_end()
+                raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
+            return Run(self._world, self._rewriting, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
@@ -130,8 +114,12 @@ class Runner:
         with self._world.lease.held():
             began = self._world.clock.monotonic()
             started = self._world.now()
-            settled = self._rewriting.settle(wanted, canary, self._world.tick)
-            evidence = self._rewriting.rewrite_and_prove(wanted, settled, cluster, self._world.tick, namespaces)
+            tick = self._world.tick
+            settled = self._rewriting.settle(wanted, canary, tick)
+            barrier = self._rewriting.barrier()
+            evidence = self._rewriting.rewrite_and_prove(
+                wanted, settled, cluster, tick, barrier=barrier, namespaces=namespaces
+            )
             if canary is None:
                 self._world.secrets.delete_canary()
         step = StepDocument(
@@ -140,7 +128,7 @@ class Runner:
             started,
             round(self._world.clock.monotonic() - began, 1),
             wanted.value,
-            CountsDocument.of(evidence.passes[0]),
+            CountsDocument.of(evidence.passes[0].counts),
         )
         name = cluster.name.option_text
         pending = decide(situation, Goal()).pending
@@ -171,196 +159,3 @@ class Runner:
         blocked = decide(situation, Goal()).blocked
         if blocked and (cluster.power != "Running" or cluster.busy or cluster.state == "Deleting"):
             raise blocked
-
-
-def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
-    """The situation now. A cluster that has no API server at work is described by ARM alone."""
-    cluster = world.cluster.observe()
-    if cluster.power != "Running" or cluster.state == "Deleting" or cluster.kms_state is KmsState.PLATFORM:
-        return Situation(cluster, Offers(), None, done)
-    return Situation(cluster, world.cluster.offers(), world.journal.load(), done)
-
-
-class _Run:
-    """The loop of one run, while it holds the Lease."""
-
-    def __init__(self, world: World, rewriting: Rewriting, request: Request, first: Situation) -> None:
-        self._world, self._request = world, request
-        self._command = _command(request, first.cluster)
-        journal = first.journal if first.journal and first.journal.unfinished else None
-        self._deeds = Deeds(
-            world,
-            rewriting,
-            journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now()),
-            self._command,
-        )
-        self._situation = first
-        self._proven: set[StepId] = set()
-        self._distrusted: set[StepId] = set()
-        self._ended: dict[StepId, StepDocument] = {}
-        self._proofs: list[Evidence] = []
-        self._reconciled = False
-        self._conflicts = 0
-
-    def to_the_end(self) -> RunResult:
-        """Step by step, each from a new observation."""
-        try:
-            while not (stop := _stops_here(self._situation, self._request)) and (step := self._next()) is not None:
-                self._do(step)
-                self._situation = self._look()
-        except Lost:
-            raise
-        except KmsMigrateError as error:
-            if not self._ended and isinstance(error, Refused):
-                raise
-            with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
-                self._situation = replace(self._situation, cluster=self._world.cluster.observe())
-            return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
-        except KeyboardInterrupt:
-            running = self._deeds.journal.running
-            stopped = KmsMigrateError(
-                errors.INTERRUPTED,
-                step=running.id.value if running else "looking",
-                state=self._deeds.where_it_stands(),
-                next=self._command,
-            )
-            return replace(
-                self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
-            )
-        if stop:
-            return self._result(RunState.STOPPED, stop, self._command)
-        if self._request.only:
-            return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
-        self._deeds.complete()
-        return self._result(
-            RunState.COMPLETED,
-            "KMS v2 is on, and every Secret is proven to be stored under it.",
-            f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
-        )
-
-    def _next(self) -> StepId | None:
-        """The next step, when the world still fits; waits and reconciles first where that is called for."""
-        while True:
-            plan = self._plan()
-            if plan.blocked:
-                raise plan.blocked
-            if plan.preparation is Preparation.WAIT:
-                self._world.observer.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
-                self._world.cluster.wait(self._world.tick)
-                self._distrust()
-            elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
-                self._reconciled = True
-                self._deeds.reconcile(self._situation.cluster)
-            else:
-                break
-            self._situation = self._look()
-        step = plan.steps[0].id if plan.steps else None
-        if step is not None and self._goes_back(step):
-            raise _drift(self._situation.cluster, step, self._command)
-        return step
-
-    def _do(self, step: StepId) -> None:
-        began, started = self._world.clock.monotonic(), self._world.now()
-        try:
-            self._deeds.do(step, self._situation.cluster, self._plan())
-        except Conflict:
-            self._conflicts += 1
-            if self._conflicts > _CONFLICTS:
-                raise
-            self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
-            self._distrust()
-            return
-        except KmsMigrateError:
-            self._note(step, StepStatus.FAILED, began, started)
-            raise
-        self._note(step, StepStatus.DONE, began, started)
-        if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
-            self._proven.add(step)
-
-    def _goes_back(self, step: StepId) -> bool:
-        """Whether the world is behind what this run has done: an upgrade has hops, a proof may be due again."""
-        after = {s for s in self._ended if s.place > step.place}
-        if step is StepId.DECRYPT_SECRETS:
-            after.discard(StepId.UPGRADE)
-        again = step in self._ended and step not in self._distrusted and step is not StepId.UPGRADE
-        return again or bool(after)
-
-    def _distrust(self) -> None:
-        """Somebody else was at the cluster, and may have turned KMS on and off: a proof has to be made anew."""
-        self._distrusted = self._proven - {StepId.UPGRADE_NODE_POOLS}
-        self._proven -= self._distrusted
-
-    def _note(self, step: StepId, status: StepStatus, began: float, started: str) -> None:
-        record = self._deeds.journal.record_of(step)
-        secrets = CountsDocument.of(record.secrets) if record and record.secrets else None
-        seconds = round(self._world.clock.monotonic() - began, 1)
-        detail = record.detail if record else ""
-        self._ended[step] = StepDocument(step.value, status.value, started, seconds, detail, secrets)
-
-    def _plan(self) -> Plan:
-        plan = decide(self._situation, self._request.goal)
-        if not self._request.only:
-            return plan
-        if self._request.only in self._ended and self._request.only not in [s.id for s in plan.steps]:
-            return replace(plan, steps=())
-        return only(plan, self._request.only, self._situation.cluster)
-
-    def _look(self) -> Situation:
-        return observe(self._world, frozenset(self._proven))
-
-    def _next_start(self) -> str:
-        return f"az aks kms-migrate start {self._situation.cluster.name.option_text}"
-
-    def _result(self, state: RunState, summary: str, next_command: str) -> RunResult:
-        journal, evidence = self._deeds.journal, self._deeds.evidence
-        cluster = self._situation.cluster
-        old = journal.original_kms.key_id if journal.original_kms else ""
-        return RunResult(
-            cluster=ClusterDocument.of(cluster),
-            state=state,
-            summary=summary,
-            steps=list(self._ended.values()),
-            evidence=EvidenceDocument.of(evidence) if evidence else None,
-            failed=failed_documents(evidence) if state is RunState.FAILED else [],
-            exposure=exposure_of(journal) if journal.exposed_from else None,
-            keep_keys=list(dict.fromkeys(k for k in (old, cluster.kms.key_id) if k)),
-            next_command=next_command,
-        )
-
-
-def _nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:
-    """The result when nothing is left. Raises what blocks the rest."""
-    if plan.blocked:
-        raise plan.blocked
-    stop = _stops_here(situation, request)
-    if plan.pending and not stop:
-        return None
-    return RunResult(
-        ClusterDocument.of(situation.cluster),
-        RunState.NOTHING_TO_DO,
-        f"Nothing to do up to '{request.stop_after.value}'." if stop and request.stop_after else plan.summary,
-        next_command=f"az aks kms-migrate {'start' if stop else 'verify'} {situation.cluster.name.option_text}",
-    )
-
-
-def _drift(cluster: ClusterFacts, step: StepId, command: str) -> Refused:
-    return Refused(
-        errors.DRIFT,
-        name=cluster.name.name,
-        group=cluster.name.group,
-        change=f"KMS is {cluster.kms_state.value}, Kubernetes {cluster.version}; '{step.value}' would have to be done "
-        "again",
-        next=command,
-    )
-
-
-def _stops_here(situation: Situation, request: Request) -> str:
-    """The sentence that says so, when what is left comes after the step to stop at."""
-    left = decide(situation, request.goal).steps
-    stop = request.stop_after
-    return f"Stopped after '{stop.value}', as asked." if stop and left and left[0].id.place > stop.place else ""
-
-
-def _command(request: Request, cluster: ClusterFacts) -> str:
-    command = COMMAND_OF[request.only] if request.only else "az aks kms-migrate start"
-    return f"{command} {cluster.name.option_text}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import getpass
+import json
 import os
 import socket
 import sys
@@ -169,6 +170,18 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         return result
 
     return run
+
+
+def write_report(path: str, result: object) -> None:
+    """A result as a JSON file, whole and as az would print it."""
+    from azure.cli.core.util import todict
+
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(todict(result), file, indent=2, sort_keys=True)
+            file.write("\n")
+    except OSError as error:
+        raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
 
 def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:

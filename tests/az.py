@@ -52,6 +52,8 @@ class Az:
         done = subprocess.run(
             [str(AZ), *words],
             env=self.environment,
+            # az runs as "python -m", which looks into the working directory first: never the checkout's own package.
+            cwd=self.lab.directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -66,6 +68,7 @@ class Az:
         return subprocess.Popen(
             command,
             env=self.environment,
+            cwd=self.lab.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

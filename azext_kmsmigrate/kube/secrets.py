@@ -18,6 +18,8 @@ _TOUCHED = "aks-kms-migrate/touched"
 
 _OPERATIONS = re.compile(rb"^apiserver_storage_transformation_operations_total\{([^}]*)\} (\S+)", re.M)
 _LABEL = re.compile(rb'(\w+)="([^"]*)"')
+_KMS_CHECK = re.compile(rb"^\[[+-]\](kms-provider\S*)", re.M)
+_LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 _STARTED = re.compile(rb"^process_start_time_seconds (\S+)", re.M)
 
 
@@ -97,8 +99,26 @@ class KubeConnection:
         answer = _sent(self._channel, "GET", "/metrics", accept="text/plain")
         return None if isinstance(answer, Failure) else read_counters(answer)
 
+    def signs(self) -> tuple[str, ...]:
+        return (*self._kms_checks(), *self._identities())
+
     def close(self) -> None:
         self._channel.close()
+
+    def _kms_checks(self) -> list[str]:
+        """``kms-provider-0`` and on with a KMS v1 provider, one ``kms-providers`` with KMS v2 alone (from 1.27)."""
+        answer = _sent(self._channel, "GET", "/readyz", query={"verbose": ""}, accept="text/plain")
+        checks = [] if isinstance(answer, Failure) else _KMS_CHECK.findall(answer)
+        return [f"readyz: {', '.join(sorted(c.decode() for c in checks))}"] if checks else []
+
+    def _identities(self) -> list[str]:
+        """API servers with a Lease of their own, renewed every ten seconds (from 1.26)."""
+        answer = _sent(self._channel, "GET", _LEASES)
+        if isinstance(answer, Failure):
+            return []
+        names = [item["metadata"]["name"] for item in json.loads(answer).get("items") or ()]
+        count = sum(name.startswith(("apiserver-", "kube-apiserver-")) for name in names)
+        return [f"identity leases: {count}"] if count else []
 
     def _patch(self, namespace: str, name: str, body: object) -> Answer:
         path = f"/api/v1/namespaces/{namespace}/secrets/{name}"

@@ -28,6 +28,7 @@ class FailureClass(str, enum.Enum):
     TIMED_OUT = "timedOut"
     TRANSIENT = "transient"
     EXPIRED = "expired"  # a list's continue token: 410
+    OTHER_FORM = "otherForm"  # a proof found it stored in another form than the API servers write
     UNEXPECTED = "unexpected"
 
     @property
@@ -116,6 +117,19 @@ class Counters:
     from_storage: dict[str, float]
 
 
+REMEDIES = {
+    FailureClass.ADMISSION_DENIED: "exempt this update from the webhook or policy, then type the command again",
+    FailureClass.WEBHOOK_DOWN: "bring the webhook back, or remove its configuration, then type the command again",
+    FailureClass.FORBIDDEN: "get permission to patch Secrets in this namespace",
+    FailureClass.UNAUTHORIZED: "sign in again: az login",
+    FailureClass.INVALID: "mend the field named: today's validation refuses what was once accepted",
+    FailureClass.UNDECRYPTABLE: "bring back the key version it was encrypted with, or create it anew",
+    FailureClass.TOO_LARGE: "make it smaller: it is at the limit of what etcd takes",
+    FailureClass.OTHER_FORM: "rewrite all Secrets: az aks kms-migrate rewrite-secrets",
+}
+"""What to do about a Secret that failed for good; the rest passes by itself: type the command again."""
+
+
 @dataclass(frozen=True)
 class FailedSecret:
     """A Secret that could not be rewritten, as reports name it."""
@@ -124,3 +138,7 @@ class FailedSecret:
     name: str
     kind: FailureClass
     detail: str
+
+    @property
+    def remedy(self) -> str:
+        return REMEDIES.get(self.kind, "type the command again")

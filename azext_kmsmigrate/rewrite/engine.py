@@ -7,6 +7,7 @@ page, and only failures are kept.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 from collections import deque
@@ -43,18 +44,23 @@ class Pass:
 
     ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
     first that moves without somebody else having changed it. ``canary``: goes first on every connection, and stops the
-    pass when it moves, before a Secret of the user's is written in the wrong form.
+    pass when it moves, before a Secret of the user's is written in the wrong form. ``per_second``: Secrets a second at
+    most, where each may cost the API server a call to Key Vault (0: no such limit).
     """
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
     proof: bool = False
     canary: SecretRef | None = None
+    per_second: float = 0.0
 
 
 @dataclass
 class PassResult:
-    """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch."""
+    """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch.
+
+    ``digest``: SHA-256 over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    """
 
     rewritten: int = 0
     current: int = 0
@@ -62,8 +68,10 @@ class PassResult:
     changed: int = 0
     expected: int = 0
     failed: list[FailedSecret] = field(default_factory=list)
-    tripped: list[str] = field(default_factory=list)
+    tripped: list[FailedSecret] = field(default_factory=list)
     systemic: Failure | None = None
+    seconds: float = 0.0
+    digest: str = ""
 
     @property
     def counts(self) -> SecretCounts:
@@ -81,7 +89,9 @@ class Engine:
 
     def run(self, wanted: Pass, tick: Tick) -> PassResult:
         """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
-        crew = _Crew(self._secrets, self._clock, Pacing(self._ceiling), self._chance, wanted)
+        pacing = Pacing(self._ceiling, per_second=wanted.per_second)
+        crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted)
+        began, digest = self._clock.monotonic(), hashlib.sha256()
         try:
             for page in walk(self.read_page, wanted.namespaces):
                 if isinstance(page, Unlisted):
@@ -89,6 +99,7 @@ class Engine:
                     continue
                 crew.expect(page)
                 for secret in page.items:
+                    digest.update(f"{secret.uid} {secret.resource_version}\n".encode())
                     if wanted.proof or is_due(secret, wanted.barrier):
                         while not crew.offer(secret):
                             tick(crew.progress())
@@ -101,12 +112,16 @@ class Engine:
                 tick(crew.progress())
         finally:
             crew.dismiss()
+        crew.result.seconds = self._clock.monotonic() - began
+        crew.result.digest = digest.hexdigest()
         return crew.result
 
     def read_page(self, namespace: str, token: str, limit: int = PAGE_SIZE) -> Page | Failure:
-        """One page of the list; a failure that may pass has been retried."""
+        """One page of the list; a failure that may pass has been retried, one of time has not when it could be less."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             page = self._secrets.page(namespace=namespace, limit=limit, token=token)
+            if isinstance(page, Failure) and page.kind is FailureClass.TIMED_OUT and limit > 1:
+                return page
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
             if pause is None:
                 return page
@@ -216,15 +231,19 @@ class _Crew:
                 self._change.notify_all()
 
     def _take(self) -> SecretRef | None:
-        with self._change:
-            while not self._closed:
-                if self._queue and not self.stopping and self._busy < self._pacing.limit:
+        while True:
+            with self._change:
+                while not self._closed and (not self._queue or self.stopping or self._busy >= self._pacing.limit):
+                    self._change.wait(timeout=1.0)
+                if self._closed:
+                    return None
+                pause = self._pacing.pause_before_next(self._clock.monotonic())
+                if not pause:
                     self._busy += 1
                     secret = self._queue.popleft()
                     self._change.notify_all()
                     return secret
-                self._change.wait(timeout=1.0)
-            return None
+            self._clock.sleep(pause)
 
     def _patch(self, connection: Connection, secret: SecretRef) -> Answer:
         attempt = 1
@@ -243,12 +262,14 @@ class _Crew:
             attempt += 1
 
     def _send_canary(self, connection: Connection) -> None:
-        if self._canary is None:
+        canary = self._canary
+        if canary is None:
             return
-        answer = connection.patch(self._canary.namespace, self._canary.name)
-        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
+        answer = connection.patch(canary.namespace, canary.name)
+        if isinstance(answer, Patched) and answer.resource_version != canary.resource_version:
+            detail = "the tool's own Secret: an API server writes another form"
             with self._change:
-                self.result.tripped.append(str(self._canary))
+                self.result.tripped.append(FailedSecret(canary.namespace, canary.name, FailureClass.OTHER_FORM, detail))
                 self.stopping = True
                 self._change.notify_all()
 
@@ -267,7 +288,9 @@ class _Crew:
             else:
                 self._streak = (None, 0)
             if self._proof and what is Verdict.REWRITTEN:
-                r.tripped.append(str(secret))
+                r.tripped.append(
+                    FailedSecret(secret.namespace, secret.name, FailureClass.OTHER_FORM, "was not in the wanted form")
+                )
                 self.stopping = True
             self._change.notify_all()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.secret import FailedSecret, StoredAs
@@ -18,12 +19,30 @@ class Grade(str, enum.Enum):
 
 
 @dataclass(frozen=True)
+class PassRecord:
+    """One pass over the Secrets.
+
+    ``reads``: how many values the API servers told apart say they read from etcd meanwhile, by form; every client's
+    reads are in it, so it bounds. ``restarted``: API servers whose counters began anew in between. ``digest``: SHA-256
+    over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    """
+
+    counts: SecretCounts
+    seconds: float
+    changed_meanwhile: int = 0
+    digest: str = ""
+    reads: Mapping[str, int] = field(default_factory=dict)
+    restarted: int = 0
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The record of one proof.
 
     ``passes`` in order: the first may rewrite, the last has to find everything current or changed by somebody else
     since. ``replicas``: API servers told apart by their counters, 0 when they could not be. ``systemic``: the failure
-    that met so many Secrets in a row that a pass was stopped.
+    that met so many Secrets in a row that a pass was stopped. ``unsettled``: the signs that disagree, when the API
+    servers never came to write one form.
     """
 
     stored_as: StoredAs
@@ -31,39 +50,58 @@ class Evidence:
     replicas: int
     canary_moves: int
     barrier: int
-    passes: tuple[SecretCounts, ...]
-    changed_meanwhile: int
+    passes: tuple[PassRecord, ...]
     kubernetes_version: str
     started_at: str
     finished_at: str
     scope: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
     same_world: bool = True
-    tripped: tuple[str, ...] = ()
+    tripped: tuple[FailedSecret, ...] = ()
     failed: tuple[FailedSecret, ...] = ()
     systemic: str = ""
+    unsettled: str = ""
+
+    @property
+    def unverified(self) -> tuple[FailedSecret, ...]:
+        """The Secrets that are known not to be proven; there may be more when the proof was stopped."""
+        return (*self.tripped, *self.failed)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What this evidence lacks, in words; empty means proven."""
         lacks = []
+        if self.unsettled:
+            return (f"the API servers do not all write {self.stored_as.value}: {self.unsettled}",)
         if self.grade is Grade.NONE:
             lacks.append(
-                "no sign of what the API servers write: their counters cannot be read, and no canary from before the "
-                "change was seen to move"
+                "no sign of what the API servers write: their counters (/metrics) cannot be read, and no canary from "
+                "before the change was seen to move"
             )
         if self.systemic:
             lacks.append(f"the pass was stopped, because so many Secrets in a row failed with {self.systemic}")
         if self.failed:
             lacks.append(f"{len(self.failed)} Secrets could not be looked at or rewritten")
         if self.tripped:
-            lacks.append(f"the proof found Secrets in another form ({', '.join(self.tripped)})")
+            names = ", ".join(f"{s.namespace}/{s.name}" for s in self.tripped)
+            lacks.append(f"the proof stopped at Secrets in another form, and there may be more ({names})")
         if not self.passes:
             lacks.append("no pass was completed")
-        elif self.passes[-1].rewritten and not self.tripped:
-            lacks.append("the last pass still rewrote Secrets")
+        else:
+            lacks += self._lacking_in(self.passes[-1])
         if not self.same_world:
-            lacks.append("the cluster changed during the proof")
+            lacks.append("the cluster, or what its API servers write, changed during the proof")
         return tuple(lacks)
+
+    def _lacking_in(self, proof: PassRecord) -> list[str]:
+        lacks = []
+        if proof.counts.rewritten and not self.tripped:
+            lacks.append("the last pass still rewrote Secrets")
+        others = {form: n for form, n in proof.reads.items() if form != self.stored_as.value and n}
+        if others and not self.tripped:
+            told = ", ".join(f"{n} {form}" for form, n in sorted(others.items()))
+            lacks.append(f"the API servers say that they read values in another form during the proof ({told})")
+        return lacks
 
     @property
     def verified(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,16 +11,20 @@ from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, Secre
 
 PAGE_SIZE = 500
 
-ReadPage = Callable[[str, str], "Page | Failure"]
-"""``(namespace, continue token) -> page``; retriable failures have been retried by then."""
+ReadPage = Callable[[str, str, int], "Page | Failure"]
+"""``(namespace, continue token, limit) -> page``; retriable failures have been retried by then."""
 
 
 @dataclass(frozen=True)
 class Unlisted:
-    """A part of the list that could not be read: ``secret`` names the culprit when the server did."""
+    """A part of the list that could not be read: ``secret`` of the failure names the culprit when the server did.
+
+    ``rest``: everything from there on in this namespace is unknown too.
+    """
 
     namespace: str
     failure: Failure
+    rest: bool = True
 
 
 def walk(read: ReadPage, namespaces: tuple[str, ...] = ()) -> Iterator[Page | Unlisted]:
@@ -26,21 +32,44 @@ def walk(read: ReadPage, namespaces: tuple[str, ...] = ()) -> Iterator[Page | Un
 
     A continue token that expired (410) goes on from the token in the error: nothing that was there at the start can be
     missed, because keys only move into what is still to come.
+
+    A page that holds a Secret which no key decrypts fails as a whole. It is asked for in ever smaller pieces, until
+    that Secret stands alone and is named; then the list goes on behind it.
     """
     for namespace in namespaces or ("",):
-        token = ""
+        token, limit = "", PAGE_SIZE
         while True:
-            page = read(namespace, token)
-            if isinstance(page, Failure):
-                if page.kind is FailureClass.EXPIRED and page.token and page.token != token:
-                    token = page.token
-                    continue
-                yield Unlisted(namespace, page)
+            page = read(namespace, token, limit)
+            if isinstance(page, Page):
+                yield page
+                if not page.token:
+                    break
+                token, limit = page.token, min(PAGE_SIZE, limit * 2)
+                continue
+            if page.kind is FailureClass.EXPIRED and page.token and page.token != token:
+                token = page.token
+                continue
+            if page.kind in (FailureClass.UNDECRYPTABLE, FailureClass.TIMED_OUT) and limit > 1:
+                limit = max(1, limit // 4)
+                continue
+            behind = _token_behind(page, namespace) if page.kind is FailureClass.UNDECRYPTABLE else ""
+            yield Unlisted(namespace, page, rest=not behind)
+            if not behind or behind == token:
                 break
-            yield page
-            if not page.token:
-                break
-            token = page.token
+            token = behind
+
+
+def _token_behind(failure: Failure, namespace: str) -> str:
+    """A continue token for what comes after the Secret that a failure names; empty when it names none.
+
+    The form of the token is the API server's own (``k8s.io/apiserver/pkg/storage/continue.go``, the same from 1.9 to
+    1.36): version, resourceVersion (-1: the newest) and the key to start at, relative to what is listed.
+    """
+    if not failure.secret:
+        return ""
+    key = failure.secret.removeprefix(f"{namespace}/") if namespace else failure.secret
+    token = json.dumps({"v": "meta.k8s.io/v1", "rv": -1, "start": f"{key}\0"}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
 def is_due(secret: SecretRef, barrier: int) -> bool:

@@ -15,15 +15,29 @@ _SLOW = 2.5  # times the best latency seen
 
 @dataclass
 class Pacing:
-    """Feed it every answer; read ``limit``. Not thread-safe: the engine calls it under its own lock."""
+    """Feed it every answer; read ``limit``. ``per_second`` is a hard limit, 0 for none.
+
+    Not thread-safe: the engine calls it under its own lock.
+    """
 
     ceiling: int = CEILING
     limit: int = START
+    per_second: float = 0.0
+    _next_at: float = 0.0
     _best: float = float("inf")
     _recent: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.limit = max(1, min(self.limit, self.ceiling))
+
+    def pause_before_next(self, now: float) -> float:
+        """Seconds until the next request may go out by ``per_second``; 0 means now, and counts as sent."""
+        if not self.per_second:
+            return 0.0
+        if now < self._next_at:
+            return self._next_at - now
+        self._next_at = max(self._next_at, now) + 1.0 / self.per_second
+        return 0.0
 
     def answered(self, seconds: float, *, pushed_back: bool) -> None:
         """One answer came after ``seconds``; ``pushed_back``: throttled, timed out, or a server error."""

@@ -9,7 +9,6 @@ having changed it; then a replica wrote the old form after the barrier, and ever
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
@@ -17,23 +16,20 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Gone, Patched, SecretRef, StoredAs
-from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
+from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
-from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
-from azext_kmsmigrate.rewrite.settling import (
-    SAMPLES,
-    DirectSigns,
-    Settling,
-    Sighting,
-    collect,
-    sighting,
-)
+from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
+from azext_kmsmigrate.rewrite.settler import Settled, Settler
+from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
-_DIRECT_LOOKS = 6  # readings of /metrics, which are large
-_SILENCE = 0.5  # seconds between two looks
+
+# KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
+# (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
+# RSA 4096 in an HSM, 1,000 with RSA 3072.
+KMS_V1_CACHE, KMS_V1_PER_SECOND = 1000, 60.0
 
 
 @dataclass(frozen=True)
@@ -43,20 +39,6 @@ class Limits:
     grace: float = 60.0
     patience: float = 1200.0
     parallel: int = 24
-
-
-@dataclass(frozen=True)
-class Settled:
-    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now.
-
-    ``record``: how the journal knows the canary, when it does.
-    """
-
-    grade: Grade
-    replicas: int
-    moves: int
-    canary: SecretRef
-    record: CanaryRecord | None = None
 
 
 def stored_form(state: KmsState) -> StoredAs:
@@ -76,43 +58,18 @@ class Rewriting:
         limits: Limits,
     ) -> None:
         self._secrets, self._clock, self._observer, self._observe = secrets, clock, observer, observe
-        self._limits = limits
         self._engine = Engine(secrets, clock, limits.parallel)
+        self._settler = Settler(secrets, clock, limits.grace, limits.patience)
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
-        """Wait until no API server disagrees about the form it writes.
+        """Wait until every API server writes the wanted form; see ``Settler.settle``."""
+        settled = self._settler.settle(wanted, before, tick)
+        self._observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
+        return settled
 
-        :param before: the canary as it was recorded before a change, when it was: the change to the wanted form, so
-            that it has to move, or one that has not come, so that it has to lie as it was proven
-        :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
-        """
-        canary = self._secrets.canary_as(before) if before else self._secrets.create_canary()
-        # A change that was planned and never came leaves the canary as it was proven: there it must not move.
-        proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
-        state = Settling(self._limits.grace, inherited=before is not None, changed=proven)
-        deadline = self._clock.monotonic() + self._limits.patience
-        while True:
-            canary, state = self._sample(canary, state)
-            now = self._clock.monotonic()
-            signs = state.describe()
-            if proven and state.moves:
-                proven, state = False, Settling(self._limits.grace)
-            # Looking directly changes the canary, so it waits until the canary has said what it can.
-            if state.still(now) and (state.changed or not state.inherited):
-                record = before if state.inherited else None
-                canary, direct = self._look_directly(canary)
-                if wrong := direct.disagreeing(wanted):
-                    signs = f"an API server still writes {' and '.join(wrong)}"
-                    state = Settling(self._limits.grace, state.inherited, changed=state.changed)
-                elif direct.replicas:
-                    return Settled(Grade.DIRECT, direct.replicas, state.moves, canary, record)
-                else:
-                    grade = Grade.BEHAVIOURAL if state.inherited else Grade.NONE
-                    return Settled(grade, 0, state.moves, canary, record)
-            if now > deadline:
-                raise ClusterError(errors.NOT_SETTLED, seconds=round(self._limits.patience), signs=signs)
-            tick(f"waiting until every API server writes {wanted.value}: {signs}")
-            self._clock.sleep(min(_SILENCE, self._limits.grace / SAMPLES))
+    def barrier(self) -> int:
+        """The resourceVersion of the collection now: what is written later has a higher one."""
+        return self._first_page().resource_version
 
     def rewrite_and_prove(
         self,
@@ -120,39 +77,59 @@ class Rewriting:
         settled: Settled,
         seen: ClusterFacts,
         tick: Tick,
+        *,
+        barrier: int,
         namespaces: tuple[str, ...] = (),
     ) -> Evidence:
-        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` first."""
+        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it."""
         started = self._now()
         for attempt in range(1, _ROUNDS + 1):
-            barrier = self._barrier()
-            rewriting = self._pass(Pass(namespaces, barrier), "Rewriting", tick)
-            evidence = self._evidence(wanted, settled, seen, barrier, rewriting, started, namespaces)
-            if rewriting.systemic:
-                return replace(evidence, systemic=str(rewriting.systemic))
-            self._observer.say(f"Rewritten: {_text(rewriting.counts)}. Now the proof: a second pass over all of them.")
-            evidence = self._prove(evidence, settled, seen, tick, namespaces)
+            wish = Pass(namespaces, barrier, per_second=self._gentle(seen, wanted, proof=False))
+            found = self._pass(wish, "Rewriting", tick)
+            evidence = replace(
+                self._evidence(wanted, settled, seen, barrier, started, namespaces),
+                passes=(_record(found),),
+                failed=tuple(found.failed),
+                systemic=str(found.systemic or ""),
+            )
+            if found.systemic:
+                return evidence
+            self._observer.say(f"Rewritten: {_text(found.counts)}. Now the proof: a second pass over all of them.")
+            evidence = self._prove(evidence, settled, seen, tick)
             if not evidence.tripped or attempt == _ROUNDS:
                 return evidence
+            first = evidence.tripped[0]
             self._observer.say(
-                f"The proof met a Secret in another form ({evidence.tripped[0]}): an API server wrote the old form "
-                "late. Settling and rewriting again."
+                f"The proof met a Secret in another form ({first.namespace}/{first.name}): an API server wrote the old "
+                "form late. Settling and rewriting again."
             )
             settled = self.settle(wanted, settled.record, tick)
+            barrier = self.barrier()
         return evidence
 
     def prove(
         self,
         wanted: StoredAs,
-        settled: Settled,
+        before: CanaryRecord | None,
         seen: ClusterFacts,
         tick: Tick,
         namespaces: tuple[str, ...] = (),
     ) -> Evidence:
-        """Only look: stops at the first Secret in another form, so at most a few are rewritten by looking."""
-        nothing = PassResult()
-        evidence = self._evidence(wanted, settled, seen, self._barrier(), nothing, self._now(), namespaces)
-        return self._prove(replace(evidence, passes=()), settled, seen, tick, namespaces)
+        """Only look: stops at the first Secret in another form, so at most a few are rewritten by looking.
+
+        API servers that do not write the wanted form are no error here but a finding: no Secret is touched then.
+        """
+        started = self._now()
+        try:
+            settled = self.settle(wanted, before, tick)
+        except ClusterError as error:
+            if error.entry is not errors.NOT_SETTLED:
+                raise
+            nobody = Settled(Grade.NONE, 0, 0, self._secrets.create_canary())
+            evidence = self._evidence(wanted, nobody, seen, 0, started, namespaces)
+            return replace(evidence, unsettled=str(error.values["signs"]))
+        evidence = self._evidence(wanted, settled, seen, self.barrier(), started, namespaces)
+        return self._prove(evidence, settled, seen, tick)
 
     def rewrite_unsettled(self, tick: Tick) -> SecretCounts:
         """Rewrite whatever can be, after turning KMS off has failed; proves nothing.
@@ -160,25 +137,21 @@ class Rewriting:
         "If the previous command to update KMS fails, still run the following command to avoid unexpected state for
         KMS plugin": https://learn.microsoft.com/azure/aks/use-kms-v2
         """
-        return self._pass(Pass(barrier=self._barrier()), "Rewriting", tick).counts
+        return self._pass(Pass(barrier=self.barrier()), "Rewriting", tick).counts
 
-    def _prove(
-        self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick, namespaces: tuple[str, ...]
-    ) -> Evidence:
-        proof = self._pass(Pass(namespaces, proof=True, canary=settled.canary), "Proving", tick)
-        end = self._look_again(settled)
+    def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
+        gentle = self._gentle(seen, evidence.stored_as, proof=True)
+        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=gentle)
+        with counters_around(self._secrets) as testimony:
+            proof = self._pass(wish, "Proving", tick)
+        record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
         again = self._observe()
-        same = (
-            (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
-            and end.moves == 0
-            and end.in_a_row >= SAMPLES
-        )
+        same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
         return replace(
             evidence,
-            passes=(*evidence.passes, proof.counts),
-            changed_meanwhile=proof.changed,
+            passes=(*evidence.passes, record),
             finished_at=self._now(),
-            same_world=same,
+            same_world=same and self._settler.still_settled(settled),
             tripped=tuple(proof.tripped),
             failed=tuple(proof.failed),
             systemic=str(proof.systemic or ""),
@@ -190,7 +163,6 @@ class Rewriting:
         settled: Settled,
         seen: ClusterFacts,
         barrier: int,
-        first: PassResult,
         started: str,
         namespaces: tuple[str, ...],
     ) -> Evidence:
@@ -200,61 +172,43 @@ class Rewriting:
             replicas=settled.replicas,
             canary_moves=settled.moves,
             barrier=barrier,
-            passes=(first.counts,),
-            changed_meanwhile=0,
+            passes=(),
             kubernetes_version=str(seen.version),
             started_at=started,
             finished_at=self._now(),
             scope=namespaces,
-            failed=tuple(first.failed),
+            signs=settled.signs,
         )
+
+    def _gentle(self, seen: ClusterFacts, wanted: StoredAs, *, proof: bool) -> float:
+        """Secrets a second at most, where reading them may cost Key Vault calls; 0 for no such limit."""
+        if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
+            return 0.0
+        page = self._first_page()
+        count = len(page.items) + (page.remaining or 0)
+        if count <= KMS_V1_CACHE:
+            return 0.0
+        self._observer.say(
+            f"{count:,} Secrets are more than the {KMS_V1_CACHE:,} keys that KMS v1 keeps in memory, so that reading "
+            f"one may cost a call to Key Vault: going at {KMS_V1_PER_SECOND:.0f} a second at most."
+        )
+        return KMS_V1_PER_SECOND
 
     def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
         return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
 
-    def _barrier(self) -> int:
+    def _first_page(self) -> Page:
         page = self._engine.read_page("", "", limit=1)
         if isinstance(page, Failure):
             raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
-        return page.resource_version
-
-    def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
-        with closing(self._secrets.connect()) as connection:
-            answer = connection.patch(canary.namespace, canary.name)
-        if isinstance(answer, Gone) or (isinstance(answer, Patched) and answer.uid != canary.uid):
-            # Somebody deleted it, or made it anew: what it showed of the time before the change is lost.
-            return self._secrets.create_canary(), Settling(state.grace)
-        after = state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
-        return _as_it_lies(canary, answer), after
-
-    def _look_again(self, settled: Settled) -> Settling:
-        """Samples after a pass; an API server that does not answer at once is given a few more."""
-        canary, state = settled.canary, Settling(grace=0.0)
-        while state.in_a_row < SAMPLES and state.samples < 4 * SAMPLES:
-            canary, state = self._sample(canary, state)
-            if state.last is Sighting.SILENT:
-                self._clock.sleep(_SILENCE)
-        return state
-
-    def _look_directly(self, canary: SecretRef) -> tuple[SecretRef, DirectSigns]:
-        """Write the canary between two readings of an API server's own counters; the canary as it lies then."""
-        samples: list[tuple[Counters | None, Answer, Counters | None]] = []
-        for look in range(_DIRECT_LOOKS):
-            with closing(self._secrets.connect()) as connection:
-                before = connection.counters()
-                if before is None:
-                    break
-                answer = connection.touch(canary.namespace, canary.name, f"{self._now()}-{look}")
-                samples.append((before, answer, connection.counters()))
-            canary = _as_it_lies(canary, answer)
-        return canary, collect(samples)
+        return page
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _as_it_lies(canary: SecretRef, answer: Answer) -> SecretRef:
-    return replace(canary, resource_version=answer.resource_version) if isinstance(answer, Patched) else canary
+def _record(found: PassResult) -> PassRecord:
+    return PassRecord(found.counts, round(found.seconds, 1), found.changed, found.digest)
 
 
 def _text(counts: SecretCounts) -> str:

@@ -50,7 +50,7 @@ def _migrate(lab: LabClient, az: Path, extensions: Path, secrets: int) -> None:
     def run(verb: str, *extra: str) -> None:
         command = ["aks", "kms-migrate", verb, "-g", "lab", "-n", lab.name, *extra]
         say(["az", *command])
-        code = subprocess.run([str(az), *command], env=environment, check=False).returncode
+        code = subprocess.run([str(az), *command], cwd=lab.directory, env=environment, check=False).returncode
         if code:
             raise DemoError(f"az aks kms-migrate {verb} ended with {code}")
 

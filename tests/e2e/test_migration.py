@@ -31,9 +31,10 @@ def assert_completed(done: Typed) -> dict[str, Any]:
     result = done.document
     assert result["state"] == "Completed"
     assert result["evidence"]["missing"] == []
-    for counts in result["evidence"]["passes"]:
+    for record in result["evidence"]["passes"]:
+        counts = record["secrets"]
         assert counts["total"] == counts["rewritten"] + counts["current"] + counts["gone"] + counts["failed"]
-    assert result["evidence"]["passes"][-1]["rewritten"] == 0
+    assert result["evidence"]["passes"][-1]["secrets"]["rewritten"] == 0
     return result
 
 

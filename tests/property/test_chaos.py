@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.errors import KmsMigrateError
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.secret import Page
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import RunState
-from azext_kmsmigrate.runner import Request, Runner
+from azext_kmsmigrate.runner import Runner
 from tests.sim.azure import Trouble, disabled
 from tests.sim.cluster import FAST, SimCluster, agree, with_kms
 from tests.sim.process import Killed

@@ -10,8 +10,9 @@ from collections import Counter
 
 import pytest
 
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.results import RunState
-from azext_kmsmigrate.runner import Request, Runner
+from azext_kmsmigrate.runner import Runner
 from tests.sim.cluster import FAST, SimCluster, agree
 from tests.sim.process import Killed
 

@@ -6,11 +6,14 @@ what is stale and nothing else. A form for which a replica has no reader answers
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from azext_kmsmigrate.migration.secret import (
     Answer,
@@ -129,14 +132,14 @@ class ApiServers:
         with self._lock:
             if self.page_answers:
                 return self.page_answers.popleft()
-            keys = sorted(k for k in self.secrets if not namespace or k[0] == namespace)
+            keys = sorted((_relative(k, namespace), k) for k in self.secrets if not namespace or k[0] == namespace)
             if token:
-                if self.expiring and token.startswith("live"):
+                start = _read_token(token)
+                if self.expiring and start["rv"] != -1:
                     self.expiring -= 1
-                    return Failure(FailureClass.EXPIRED, token=token.replace("live", "fresh", 1))
-                start = tuple(token.split("@")[1].split("/"))
-                keys = [k for k in keys if k > start]
-            kept = keys[:limit]
+                    return Failure(FailureClass.EXPIRED, token=_token(-1, start["start"]))
+                keys = [(relative, key) for relative, key in keys if relative >= start["start"]]
+            kept = [key for _, key in keys[:limit]]
             server = self._replica(replica)
             for key in kept:
                 if self.secrets[key].form not in server.encryption.reads:
@@ -144,7 +147,7 @@ class ApiServers:
             page = Page(
                 tuple(self._ref(key) for key in kept if key != CANARY),
                 self._version,
-                f"live@{'/'.join(kept[-1])}" if len(keys) > limit else "",
+                _token(self._version, keys[limit - 1][0] + "\0") if len(keys) > limit else "",
                 max(0, len(keys) - limit),
             )
         self.after_page(page)
@@ -213,6 +216,23 @@ class ApiServers:
     def _ref(self, key: tuple[str, str]) -> SecretRef:
         stored = self.secrets[key]
         return SecretRef(*key, stored.uid, stored.resource_version, stored.edits)
+
+
+def _relative(key: tuple[str, str], namespace: str) -> str:
+    """The etcd key under what is listed."""
+    return key[1] if namespace else "/".join(key)
+
+
+def _token(version: int, start: str) -> str:
+    """A continue token in the form of the API server's own (``pkg/storage/continue.go``)."""
+    document = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": start})
+    return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
+
+
+def _read_token(token: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    assert document["v"] == "meta.k8s.io/v1"
+    return document
 
 
 def _count(counts: dict[str, float], prefix: str) -> None:

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
 from azext_kmsmigrate.migration.journal import Journal, from_document
 from azext_kmsmigrate.migration.secret import StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.results import RunResult
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.runner import Confirm, Request, Runner
+from azext_kmsmigrate.runner import Confirm, Runner
 from tests.sim.apiservers import ApiServers, Encryption
 from tests.sim.azure import Azure, Put
 from tests.sim.clock import FakeClock

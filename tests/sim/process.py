@@ -161,6 +161,10 @@ class _Connection:
         with self._process.call() as sim:
             return sim.api.patch(self._replica, CANARY, edit=True)
 
+    def signs(self) -> tuple[str, ...]:
+        self._process.point()
+        return ()
+
     def counters(self) -> Counters | None:
         with self._process.call() as sim:
             return sim.api.counters(self._replica)

@@ -13,6 +13,7 @@ from azext_kmsmigrate.results import (
     FailedDocument,
     GoalDocument,
     JournalDocument,
+    PassDocument,
     PlanDocument,
     PlannedStepDocument,
     ProblemDocument,
@@ -28,10 +29,11 @@ LONG = "a-name-as-long-as-kubernetes-allows-" + "x" * 200
 CLUSTER = ClusterDocument("/id", "c" * 63, "g" * 90, "1.26.15", "KmsDataEncryption", "Succeeded")
 COUNTS = CountsDocument(1_234_567, 1_234_567, 0, 0, 1_234_567)
 PROBLEM = ProblemDocument.of(Refused(errors.KEY_UNKNOWN, name="n" * 63, group="g" * 90))
+PASS = PassDocument(COUNTS, 123456.7, 3, "0" * 64, {"kms-v2": 7}, 1)
 STEPS = [StepDocument(s.value, "Failed", "2026-01-31T09:00:00Z", 123456.7, KEY, COUNTS) for s in StepId]
-FAILED = [FailedDocument(LONG, LONG, "admissionDenied", f"webhook {LONG}")]
+FAILED = [FailedDocument(LONG, LONG, "admissionDenied", f"webhook {LONG}", LONG)]
 EVIDENCE = EvidenceDocument(
-    "kms-v2", "behavioural", 2, 1, 10, [COUNTS, COUNTS], 0, "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
+    "kms-v2", "behavioural", 2, 1, [LONG], 10, [PASS, PASS], "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
 )
 EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
 PLAN = PlanDocument(
@@ -55,5 +57,5 @@ STATUS = Status(
     "somebody",
     f"az aks kms-migrate start -g {'g' * 90} -n {'c' * 63}",
 )
-VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, "az")
+VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
 ALL = [PLAN, RUN, STATUS, VERIFICATION]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from azext_kmsmigrate.exit_codes import exit_code
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.results import RunResult, RunState
-from azext_kmsmigrate.runner import Request
 from tests.sim.cluster import SimCluster
 
 DISABLE, DECRYPT, UPGRADE = "disable-kms", "decrypt-secrets", "upgrade"

@@ -20,7 +20,7 @@ from azext_kmsmigrate.migration.secret import (
     SecretRef,
     StoredAs,
 )
-from azext_kmsmigrate.rewrite.evidence import Evidence, Grade
+from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
 from azext_kmsmigrate.rewrite.inventory import Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import CEILING, START, Pacing
 from azext_kmsmigrate.rewrite.settling import (
@@ -119,7 +119,7 @@ def _page(*names: str, token: str = "") -> Page:
 
 def _walked(pages: dict[tuple[str, str], Page | Failure], *namespaces: str) -> list[str]:
     found = []
-    for page in walk(lambda namespace, token: pages[namespace, token], namespaces):
+    for page in walk(lambda namespace, token, limit: pages[namespace, token], namespaces):
         found += [f"failed {page.failure}"] if isinstance(page, Unlisted) else [s.name for s in page.items]
     return found
 
@@ -294,8 +294,7 @@ PROOF = Evidence(
     replicas=2,
     canary_moves=1,
     barrier=10,
-    passes=(SecretCounts(rewritten=3), SecretCounts(current=3)),
-    changed_meanwhile=0,
+    passes=(PassRecord(SecretCounts(rewritten=3), 1.0), PassRecord(SecretCounts(current=3), 1.0)),
     kubernetes_version="1.27.1",
     started_at="a",
     finished_at="b",
@@ -313,10 +312,15 @@ def test_a_whole_proof_lacks_nothing() -> None:
     [
         (replace(PROOF, grade=Grade.NONE), "no sign of what the API servers write"),
         (replace(PROOF, failed=FAILED), "1 Secrets could not be looked at or rewritten"),
-        (replace(PROOF, tripped=("ns/s",)), "Secrets in another form (ns/s)"),
+        (replace(PROOF, tripped=FAILED), "Secrets in another form, and there may be more (ns/s)"),
         (replace(PROOF, passes=()), "no pass was completed"),
-        (replace(PROOF, passes=(SecretCounts(rewritten=3),)), "the last pass still rewrote"),
-        (replace(PROOF, same_world=False), "the cluster changed during the proof"),
+        (replace(PROOF, passes=(PassRecord(SecretCounts(rewritten=3), 1.0),)), "the last pass still rewrote"),
+        (
+            replace(PROOF, passes=(replace(PROOF.passes[1], reads={"kms-v2": 3, "plain": 1}),)),
+            "another form during the proof (1 plain)",
+        ),
+        (replace(PROOF, unsettled="one still writes plain"), "do not all write kms-v2: one still writes plain"),
+        (replace(PROOF, same_world=False), "changed during the proof"),
     ],
 )
 def test_a_proof_that_lacks_something_says_what(evidence: Evidence, lacks: str) -> None:

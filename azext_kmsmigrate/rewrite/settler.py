@@ -1,0 +1,121 @@
+"""Waits until every API server writes Secrets in the wanted form: takes the samples that ``settling`` decides on."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.migration.journal import CanaryRecord
+from azext_kmsmigrate.migration.secret import Answer, Counters, Gone, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.ports import Clock, Secrets, Tick
+from azext_kmsmigrate.rewrite.evidence import Grade
+from azext_kmsmigrate.rewrite.settling import SAMPLES, DirectSigns, Settling, Sighting, collect, sighting
+
+_DIRECT_LOOKS = 6  # readings of /metrics, which are large
+_SILENCE = 0.5  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Every sampled API server writes the wanted form: the positive sign, and the canary as it lies now.
+
+    ``record``: how the journal knows the canary, when it does. ``signs``: what supports it, in words.
+    """
+
+    grade: Grade
+    replicas: int
+    moves: int
+    canary: SecretRef
+    record: CanaryRecord | None = None
+    signs: tuple[str, ...] = ()
+
+
+class Settler:
+    """Samples the canary. ``grace`` and ``patience`` in seconds."""
+
+    def __init__(self, secrets: Secrets, clock: Clock, grace: float, patience: float) -> None:
+        self._secrets, self._clock, self._grace, self._patience = secrets, clock, grace, patience
+
+    def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
+        """Wait until no API server disagrees about the form it writes.
+
+        :param before: the canary as it was recorded before a change, when it was: the change to the wanted form, so
+            that it has to move, or one that has not come, so that it has to lie as it was proven
+        :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
+        """
+        canary = self._secrets.canary_as(before) if before else self._secrets.create_canary()
+        # A change that was planned and never came leaves the canary as it was proven: there it must not move.
+        proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
+        state = Settling(self._grace, inherited=before is not None, changed=proven)
+        deadline = self._clock.monotonic() + self._patience
+        while True:
+            canary, state = self._sample(canary, state)
+            now = self._clock.monotonic()
+            signs = state.describe()
+            if proven and state.moves:
+                proven, state = False, Settling(self._grace)
+            # Looking directly changes the canary, so it waits until the canary has said what it can.
+            if state.still(now) and (state.changed or not state.inherited):
+                record = before if state.inherited else None
+                canary, direct = self._look_directly(canary)
+                if wrong := direct.disagreeing(wanted):
+                    signs = f"an API server still writes {' and '.join(wrong)}"
+                    state = Settling(self._grace, state.inherited, changed=state.changed)
+                else:
+                    grade = _grade(direct, state)
+                    return Settled(grade, direct.replicas, state.moves, canary, record, self._supporting_signs())
+            if now > deadline:
+                raise ClusterError(errors.NOT_SETTLED, seconds=round(self._patience), signs=signs)
+            tick(f"waiting until every API server writes {wanted.value}: {signs}")
+            self._clock.sleep(min(_SILENCE, self._grace / SAMPLES))
+
+    def still_settled(self, settled: Settled) -> bool:
+        """Whether the canary still lies as it was left, over as many fresh connections.
+
+        An API server that does not answer at once is given a few more looks.
+        """
+        canary, state = settled.canary, Settling(grace=0.0)
+        while state.in_a_row < SAMPLES and state.samples < 4 * SAMPLES:
+            canary, state = self._sample(canary, state)
+            if state.last is Sighting.SILENT:
+                self._clock.sleep(_SILENCE)
+        return state.moves == 0 and state.in_a_row >= SAMPLES
+
+    def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
+        with closing(self._secrets.connect()) as connection:
+            answer = connection.patch(canary.namespace, canary.name)
+        if isinstance(answer, Gone) or (isinstance(answer, Patched) and answer.uid != canary.uid):
+            # Somebody deleted it, or made it anew: what it showed of the time before the change is lost.
+            return self._secrets.create_canary(), Settling(state.grace)
+        after = state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
+        return _as_it_lies(canary, answer), after
+
+    def _look_directly(self, canary: SecretRef) -> tuple[SecretRef, DirectSigns]:
+        """Write the canary between two readings of an API server's own counters; the canary as it lies then."""
+        samples: list[tuple[Counters | None, Answer, Counters | None]] = []
+        for look in range(_DIRECT_LOOKS):
+            with closing(self._secrets.connect()) as connection:
+                before = connection.counters()
+                if before is None:
+                    break
+                answer = connection.touch(canary.namespace, canary.name, f"{self._clock.now().isoformat()} {look}")
+                samples.append((before, answer, connection.counters()))
+            canary = _as_it_lies(canary, answer)
+        return canary, collect(samples)
+
+    def _supporting_signs(self) -> tuple[str, ...]:
+        with closing(self._secrets.connect()) as connection:
+            return connection.signs()
+
+
+def _grade(direct: DirectSigns, state: Settling) -> Grade:
+    if direct.replicas:
+        return Grade.DIRECT
+    return Grade.BEHAVIOURAL if state.inherited else Grade.NONE
+
+
+def _as_it_lies(canary: SecretRef, answer: Answer) -> SecretRef:
+    return replace(canary, resource_version=answer.resource_version) if isinstance(answer, Patched) else canary
