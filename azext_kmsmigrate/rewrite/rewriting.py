@@ -16,7 +16,7 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
+from azext_kmsmigrate.migration.secret import Failure, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
@@ -25,6 +25,7 @@ from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
+_NOWHERE = "aks-kms-migrate-nowhere"
 
 # KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
 # (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
@@ -69,7 +70,11 @@ class Rewriting:
 
     def barrier(self) -> int:
         """The resourceVersion of the collection now: what is written later has a higher one."""
-        return self._first_page().resource_version
+        # Of a namespace that does not exist: no Secret is read for it, so none that cannot be read is in the way.
+        page = self._engine.read_page(_NOWHERE, "", limit=1)
+        if isinstance(page, Failure):
+            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
+        return page.resource_version
 
     def rewrite_and_prove(
         self,
@@ -184,7 +189,9 @@ class Rewriting:
         """Secrets a second at most, where reading them may cost Key Vault calls; 0 for no such limit."""
         if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
             return 0.0
-        page = self._first_page()
+        page = self._engine.read_page("", "", limit=1)
+        if isinstance(page, Failure):
+            return KMS_V1_PER_SECOND  # how many there are is not known
         count = len(page.items) + (page.remaining or 0)
         if count <= KMS_V1_CACHE:
             return 0.0
@@ -196,12 +203,6 @@ class Rewriting:
 
     def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
         return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
-
-    def _first_page(self) -> Page:
-        page = self._engine.read_page("", "", limit=1)
-        if isinstance(page, Failure):
-            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
-        return page
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
