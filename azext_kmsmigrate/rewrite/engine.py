@@ -231,19 +231,23 @@ class _Crew:
                 self._change.notify_all()
 
     def _take(self) -> SecretRef | None:
+        """The next Secret to patch, when it may go out; None when there is no more work."""
         while True:
             with self._change:
-                while not self._closed and (not self._queue or self.stopping or self._busy >= self._pacing.limit):
-                    self._change.wait(timeout=1.0)
                 if self._closed:
                     return None
-                pause = self._pacing.pause_before_next(self._clock.monotonic())
-                if not pause:
-                    self._busy += 1
-                    secret = self._queue.popleft()
-                    self._change.notify_all()
-                    return secret
-            self._clock.sleep(pause)
+                pause = 0.0
+                if self._queue and not self.stopping and self._busy < self._pacing.limit:
+                    pause = self._pacing.pause_before_next(self._clock.monotonic())
+                    if not pause:
+                        self._busy += 1
+                        secret = self._queue.popleft()
+                        self._change.notify_all()
+                        return secret
+                else:
+                    self._change.wait(timeout=1.0)
+            if pause:
+                self._clock.sleep(min(pause, 1.0))
 
     def _patch(self, connection: Connection, secret: SecretRef) -> Answer:
         attempt = 1
@@ -262,14 +266,14 @@ class _Crew:
             attempt += 1
 
     def _send_canary(self, connection: Connection) -> None:
-        canary = self._canary
-        if canary is None:
+        if self._canary is None:
             return
-        answer = connection.patch(canary.namespace, canary.name)
-        if isinstance(answer, Patched) and answer.resource_version != canary.resource_version:
-            detail = "the tool's own Secret: an API server writes another form"
+        answer = connection.patch(self._canary.namespace, self._canary.name)
+        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
             with self._change:
-                self.result.tripped.append(FailedSecret(canary.namespace, canary.name, FailureClass.OTHER_FORM, detail))
+                self.result.tripped.append(
+                    _in_other_form(self._canary, "the canary: an API server writes another form")
+                )
                 self.stopping = True
                 self._change.notify_all()
 
@@ -288,9 +292,7 @@ class _Crew:
             else:
                 self._streak = (None, 0)
             if self._proof and what is Verdict.REWRITTEN:
-                r.tripped.append(
-                    FailedSecret(secret.namespace, secret.name, FailureClass.OTHER_FORM, "was not in the wanted form")
-                )
+                r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             self._change.notify_all()
 
@@ -300,3 +302,7 @@ class _Crew:
         if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
             self.result.systemic = failure
             self.stopping = True
+
+
+def _in_other_form(secret: SecretRef, detail: str) -> FailedSecret:
+    return FailedSecret(secret.namespace, secret.name, FailureClass.OTHER_FORM, detail)

@@ -16,7 +16,7 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Failure, StoredAs
+from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
@@ -25,7 +25,7 @@ from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
-_NOWHERE = "aks-kms-migrate-nowhere"
+_NOWHERE = "aks-kms-migrate-nowhere"  # a namespace without Secrets: its list has a resourceVersion and no bad page
 
 # KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
 # (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
@@ -70,7 +70,6 @@ class Rewriting:
 
     def barrier(self) -> int:
         """The resourceVersion of the collection now: what is written later has a higher one."""
-        # Of a namespace that does not exist: no Secret is read for it, so none that cannot be read is in the way.
         page = self._engine.read_page(_NOWHERE, "", limit=1)
         if isinstance(page, Failure):
             raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
@@ -145,8 +144,8 @@ class Rewriting:
         return self._pass(Pass(barrier=self.barrier()), "Rewriting", tick).counts
 
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
-        gentle = self._gentle(seen, evidence.stored_as, proof=True)
-        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=gentle)
+        slowly = self._gentle(seen, evidence.stored_as, proof=True)
+        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
         with counters_around(self._secrets) as testimony:
             proof = self._pass(wish, "Proving", tick)
         record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
@@ -190,9 +189,7 @@ class Rewriting:
         if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
             return 0.0
         page = self._engine.read_page("", "", limit=1)
-        if isinstance(page, Failure):
-            return KMS_V1_PER_SECOND  # how many there are is not known
-        count = len(page.items) + (page.remaining or 0)
+        count = len(page.items) + (page.remaining or 0) if isinstance(page, Page) else KMS_V1_CACHE + 1
         if count <= KMS_V1_CACHE:
             return 0.0
         self._observer.say(

@@ -45,7 +45,8 @@ class Answer:
 
 
 class Api:
-    """One connection (kept alive, so pinned to one replica) with the administrator's certificate or without."""
+    """One kept-alive connection, so pinned to one replica; with the administrator's certificate or"
+    " without."""
 
     def __init__(self, endpoint: Endpoint, *, certificate: bool = True) -> None:
         self._context = ssl.create_default_context(cadata=endpoint.ca_pem)

@@ -22,7 +22,8 @@ _PADDINGS: dict[str, padding.AsymmetricPadding] = {
 
 
 class FixtureVault:
-    """Serves plain HTTP on a free port; ``disabled`` holds the names of keys that refuse every operation."""
+    """Serves plain HTTP on a free port; ``disabled`` holds the names of keys that refuse every"
+    " operation."""
 
     def __init__(self) -> None:
         names = ("first", "second")
@@ -92,7 +93,10 @@ class FixtureVault:
 def _token(form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     wanted = {"grant_type": "client_credentials", "client_id": _CLIENT, "client_secret": _SECRET}
     if wanted | {"scope": "https://vault.azure.net/.default"} != form:
-        return 401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."}
+        return 401, {
+            "error": "invalid_client",
+            "error_description": "AADSTS7000215: Invalid client secret provided.",
+        }
     return 200, {"access_token": _TOKEN, "token_type": "Bearer", "expires_in": 3599}
 
 

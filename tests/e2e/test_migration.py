@@ -109,9 +109,7 @@ def test_a_secret_that_a_webhook_protects_stops_the_upgrade_and_nothing_else(up:
     result = stopped.document
     assert result["state"] == "Failed"
     assert result["problem"]["code"] == "KMSM401"
-    assert [(f["namespace"], f["name"], f["kind"]) for f in result["failed"]] == [
-        (namespace, name, "admissionDenied")
-    ]
+    assert [(f["namespace"], f["name"], f["kind"]) for f in result["failed"]] == [(namespace, name, "admissionDenied")]
     assert result["failed"][0]["detail"].startswith("webhook ")
     assert protected in stopped.stderr
     assert forms(az.lab) == {"kms-v1": 1, "plain": secrets - 1}
@@ -137,9 +135,7 @@ def test_what_others_create_change_and_delete_meanwhile_ends_right(up: UpLab, ap
     assert others.problems == []
     assert others.changed, "nobody changed anything while the migration ran"
     after = az.lab.fingerprints()
-    assert_unchanged(
-        {n: f for n, f in before.items() if n not in others.touched and n not in others.deleted}, after
-    )
+    assert_unchanged({n: f for n, f in before.items() if n not in others.touched and n not in others.deleted}, after)
     assert not others.deleted & set(after)
     assert others.created <= set(after)
     for name, value in others.changed.items():
@@ -301,9 +297,7 @@ def test_several_hops_where_the_profile_offers_no_single_one(up: UpLab) -> None:
     assert_all_under_kms_v2(az.lab, 40)
 
 
-@pytest.mark.parametrize(
-    "step", ["disable-kms", "decrypt-secrets", "upgrade", "enable-kms", "encrypt-secrets"]
-)
+@pytest.mark.parametrize("step", ["disable-kms", "decrypt-secrets", "upgrade", "enable-kms", "encrypt-secrets"])
 def test_stopping_after_any_step_and_typing_start_again(up: UpLab, step: str) -> None:
     az = up("embedded", secrets=40)
     stopped = az.start("--stop-after", step)

@@ -128,32 +128,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="up|etcd|requests|history|fault|list|ready|down")
 
-    up = _verb(
-        verbs, "up", _up, 'bring a lab up; prints the environment for az and kubectl: eval "$(... up NAME)"'
-    )
+    up = _verb(verbs, "up", _up, 'bring a lab up; prints the environment for az and kubectl: eval "$(... up NAME)"')
     default = LabOptions("")
     up.add_argument("--apiserver", choices=("embedded", "real"), default=default.apiserver)
     up.add_argument("--kubernetes", default=default.kubernetes, metavar="VERSION", help="(%(default)s)")
-    up.add_argument(
-        "--offers", default=",".join(default.offers), metavar="V,V", help="versions on offer (%(default)s)"
-    )
+    up.add_argument("--offers", default=",".join(default.offers), metavar="V,V", help="versions on offer (%(default)s)")
     up.add_argument("--replicas", type=int, default=default.replicas, help="API servers (%(default)s)")
     up.add_argument("--secrets", type=int, default=0, metavar="N", help="Secrets to begin with (%(default)s)")
     up.add_argument("--access", choices=("local", "entra"), default=default.access)
     up.add_argument("--key-vault", choices=("public", "private"), default=default.key_vault)
     up.add_argument("--no-kms", action="store_true", help="begin with KMS off")
-    up.add_argument(
-        "--supported", action="store_true", help="AKS still supports the version that it begins with"
-    )
-    up.add_argument(
-        "--rtt-ms", type=float, default=0.0, metavar="R", help="round trip time to the API servers"
-    )
-    up.add_argument(
-        "--proxy", action="store_true", help="a proxy before the API servers, for `fault connections`"
-    )
-    up.add_argument(
-        "--roll-seconds", type=float, default=0.0, metavar="S", help="pause between two replicas of a roll"
-    )
+    up.add_argument("--supported", action="store_true", help="AKS still supports the version that it begins with")
+    up.add_argument("--rtt-ms", type=float, default=0.0, metavar="R", help="round trip time to the API servers")
+    up.add_argument("--proxy", action="store_true", help="a proxy before the API servers, for `fault connections`")
+    up.add_argument("--roll-seconds", type=float, default=0.0, metavar="S", help="pause between two replicas of a roll")
 
     for name, run, text in (
         ("etcd", _etcd, "raw counts of Secrets by stored form"),

@@ -37,9 +37,7 @@ class Administrator:
             url.hostname or "127.0.0.1", url.port, context=tls_context(endpoint), timeout=timeout
         )
 
-    def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json"
-    ) -> Document:
+    def request(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Document:
         """One request; the parsed JSON answer. Raises ApiError from 400 on."""
         payload = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if payload else {})

@@ -83,9 +83,7 @@ class Daemon:
 
     def _endpoint(self, given: dict[str, Any]) -> dict[str, str]:
         replica = given.get("replica")
-        return asdict(
-            self._lab.plane.endpoint() if replica is None else self._lab.host.replica_endpoint(replica)
-        )
+        return asdict(self._lab.plane.endpoint() if replica is None else self._lab.host.replica_endpoint(replica))
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):

@@ -202,8 +202,6 @@ FAULTS: dict[str, Fault] = {
     "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
-    "connections": Fault(
-        "slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections
-    ),
+    "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
     "webhook": Fault("deny NAMESPACE/NAME | allow", "an admission webhook refuses updates", _webhook),
 }

@@ -171,6 +171,14 @@ class ApiServers:
             ref = self._ref(key)
             return Patched(ref.uid, ref.resource_version, ref.signature)
 
+    def make_unreadable(self, namespace: str, name: str) -> tuple[str, str]:
+        """Store a Secret in a form that no API server reads; its key."""
+        with self._lock:
+            read = frozenset[StoredAs]().union(*(r.encryption.reads for r in self.replicas))
+            lost = next(form for form in StoredAs if form not in read)
+            self.secrets[namespace, name] = replace(self.secrets[namespace, name], form=lost)
+        return namespace, name
+
     def counters(self, replica: int) -> Counters | None:
         with self._lock:
             server = self._replica(replica)

@@ -169,6 +169,23 @@ def test_a_limit_of_secrets_a_second_is_kept() -> None:
     assert sim.clock.monotonic() - began == pytest.approx(4.9)
 
 
+def test_a_secret_that_no_key_decrypts_is_found_in_its_page_and_the_list_goes_on_behind_it() -> None:
+    sim = turned_off(40)
+    bad = sim.api.make_unreadable("ns-1", "secret-1"), sim.api.make_unreadable("ns-0", "secret-9")
+    result = run(sim, ALL)
+    assert [(f.namespace, f.name) for f in result.failed] == sorted(bad)
+    assert {f.kind for f in result.failed} == {FailureClass.UNDECRYPTABLE}
+    assert result.rewritten == 38
+
+
+def test_a_page_that_fails_without_a_name_leaves_the_rest_unknown() -> None:
+    sim = turned_off(3)
+    sim.api.page_answers.extend([Failure(FailureClass.UNDECRYPTABLE, "no key")] * 9)
+    result = run(sim, ALL)
+    assert [(f.namespace, f.name) for f in result.failed] == [("*", "*")]
+    assert result.rewritten == 0
+
+
 def test_a_secret_changed_or_made_anew_after_the_list_is_not_taken_for_a_stale_one() -> None:
     sim = turned_off(6)
     run(sim, ALL)

@@ -169,8 +169,7 @@ class AksResources:
     def _admin_credential(self, request: Request) -> Response:
         if self._cluster["properties"].get("disableLocalAccounts"):
             raise bad_request(
-                "Getting static credential is not allowed because this cluster is set to disable "
-                "local accounts."
+                "Getting static credential is not allowed because this cluster is set to disable local accounts."
             )
         name = self._cluster["name"]
         text = kubeconfig.with_certificate(self._endpoint(), name, f"clusterAdmin_lab_{name}")

@@ -78,9 +78,7 @@ class Identity:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise LookupError("no bearer token")
-        return jwt.decode(
-            token, self._public, algorithms=["RS256"], audience=list(audiences), issuer=self.issuer
-        )
+        return jwt.decode(token, self._public, algorithms=["RS256"], audience=list(audiences), issuer=self.issuer)
 
     def arm_caller(self, request: Request) -> dict[str, Any]:
         """The caller's claims, or Resource Manager's 401."""
@@ -100,9 +98,7 @@ class Identity:
             message = "The access token has been obtained for wrong audience or resource."
             raise ServiceError(401, "InvalidAuthenticationTokenAudience", message, realm) from None
         except jwt.InvalidTokenError:
-            raise ServiceError(
-                401, "InvalidAuthenticationToken", "The access token is invalid.", realm
-            ) from None
+            raise ServiceError(401, "InvalidAuthenticationToken", "The access token is invalid.", realm) from None
 
     def issue(self, principal: Principal, audience: str, seconds: int = _TOKEN_SECONDS) -> str:
         """A signed token, with the claims that Entra ID puts into an application's token."""

@@ -28,9 +28,7 @@ class KeyVault:
     ``private`` closes the public endpoint: only the cluster's identity, behind its private endpoint, gets in.
     """
 
-    def __init__(
-        self, name: str, tls: ssl.SSLContext, identity: Identity, cluster: Principal, log: RequestLog
-    ) -> None:
+    def __init__(self, name: str, tls: ssl.SSLContext, identity: Identity, cluster: Principal, log: RequestLog) -> None:
         self.name = name
         self.delay_seconds = 0.0
         self.private = False

@@ -31,8 +31,7 @@ def check_kms(stored: Json, wanted: Json, *, key_usable: bool) -> None:
     kind = (wanted.get("identity") or {}).get("type") or "None"
     if kind != "UserAssigned":
         raise bad_request(
-            f"AzureKeyVaultKms feature does not support cluster identity type {kind}, "
-            "supported value is 'UserAssigned'"
+            f"AzureKeyVaultKms feature does not support cluster identity type {kind}, supported value is 'UserAssigned'"
         )
     _check_key_id(after.key_id)
     _check_vault_access(wanted, after)

@@ -49,9 +49,7 @@ def cloud_metadata(base_url: str) -> dict[str, Any]:
 
 def check_subscription(subscription: str) -> None:
     if subscription.lower() != SUBSCRIPTION_ID:
-        raise ServiceError(
-            404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
-        )
+        raise ServiceError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
 def check_group(group: str) -> None:

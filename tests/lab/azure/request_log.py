@@ -37,9 +37,7 @@ class RequestLog:
         self._sent: collections.deque[bytes] = collections.deque(maxlen=limit)
         self._lock = threading.Lock()
 
-    def add(
-        self, service: str, method: str, path: str, query: str, status: int, body: Any, sent: bytes
-    ) -> None:
+    def add(self, service: str, method: str, path: str, query: str, status: int, body: Any, sent: bytes) -> None:
         """Keep one request. ``sent`` is its raw body: searched by :meth:`mentions`, never listed."""
         time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         entry = LoggedRequest(time, service, method, path, query, status, without_secrets(body))

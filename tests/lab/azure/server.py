@@ -77,12 +77,8 @@ class Router:
                 return handler(request, **{name: unquote(value) for name, value in match.groupdict().items()})
             known_path = known_path or bool(match)
         if known_path:
-            raise ServiceError(
-                405, "MethodNotAllowed", f"The http method '{request.method}' is not supported here."
-            )
-        raise ServiceError(
-            404, "InvalidResourceType", f"The resource type could not be found: {request.path}"
-        )
+            raise ServiceError(405, "MethodNotAllowed", f"The http method '{request.method}' is not supported here.")
+        raise ServiceError(404, "InvalidResourceType", f"The resource type could not be found: {request.path}")
 
 
 class _Headers(dict[str, str]):
@@ -137,9 +133,7 @@ class HttpsServer:
         if self.service == "arm" and request.method == "PUT":
             with contextlib.suppress(ValueError):
                 kept = json.loads(request.body)
-        self._log.add(
-            self.service, request.method, request.path, raw_query, response.status, kept, request.body
-        )
+        self._log.add(self.service, request.method, request.path, raw_query, response.status, kept, request.body)
         return response
 
 

@@ -56,8 +56,7 @@ def location_versions(offers: Offers) -> Json:
                 "isPreview": preview or None,
                 "capabilities": {"supportPlan": ["KubernetesOfficial"]},
                 "patchVersions": {
-                    str(patch): {"upgrades": [str(o.version) for o in offers.upgrades_from(patch)]}
-                    for patch in patches
+                    str(patch): {"upgrades": [str(o.version) for o in offers.upgrades_from(patch)]} for patch in patches
                 },
             }
         )

@@ -37,9 +37,7 @@ class KeyVersion:
 
     @classmethod
     def create(cls, name: str) -> KeyVersion:
-        return cls(
-            name, secrets.token_hex(16), rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        )
+        return cls(name, secrets.token_hex(16), rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
     def check_usable(self, operation: str) -> None:
         """A disabled key does nothing; outside its time it still decrypts, but no longer encrypts."""

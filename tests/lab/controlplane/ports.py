@@ -31,9 +31,7 @@ class ReplicaHost(Protocol):
     def replica_endpoint(self, index: int) -> Endpoint:
         """Past the front door, to one replica."""
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         """(Re)start one replica with this version and configuration; others go on serving.
 
         Clients of the old process are drained: the front door sends nothing new to it before it ends.

@@ -11,9 +11,10 @@ from tests.lab.embedded import faults, managed_fields, patches, protobuf
 from tests.lab.embedded.faults import Cause, Json
 from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES, Resource
 from tests.lab.embedded.messages import Caller, Request, Response
-from tests.lab.embedded.registry import Intent, ListQuery, Registry, Target
+from tests.lab.embedded.registry import Registry
 from tests.lab.embedded.representations import render, wanted
 from tests.lab.embedded.selection import selection
+from tests.lab.embedded.targets import Intent, ListQuery, Target
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OPTIONS = {
@@ -90,6 +91,8 @@ def _act(registry: Registry, target: Target, request: Request) -> tuple[int, Jso
             return 200, registry.delete(target, options, _intent(request, options))
         raise faults.method_not_allowed()
     if method in ("GET", "HEAD"):
+        if query.get("watch", "") in ("1", "true"):
+            raise faults.method_not_allowed()  # as discovery says: no kind here has the verb watch
         return 200, registry.list(target, _list_query(target.resource, query))
     if method == "POST" and (target.namespace or not target.resource.namespaced):
         return 201, registry.create(target, _document(request), _intent(request))

@@ -1,4 +1,4 @@
-"""The stand-in's own certificate authority: one server certificate and one administrator, valid for ten days."""
+"""The stand-in's own certificate authority: a server certificate and client certificates, for ten days."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ class Authority:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("kubernetes")
-        builder = _builder(self._name, self._name, self._key).add_extension(
-            x509.BasicConstraints(True, None), True
-        )
+        builder = _builder(self._name, self._name, self._key).add_extension(x509.BasicConstraints(True, None), True)
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
         self._certificate = builder.add_extension(usage, True).sign(self._key, hashes.SHA256())
 
@@ -82,9 +80,7 @@ def _name(common: str, *groups: str) -> x509.Name:
     return x509.Name([*organisations, x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = datetime.now(timezone.utc)
     return (
         x509.CertificateBuilder()

@@ -31,7 +31,8 @@ class ProtocolError(Exception):
 
 
 class Connection:
-    """Reads requests and writes answers; ``drain`` ends it at once when idle, else after the answer under way."""
+    """Reads requests, writes answers; ``drain`` ends it at once when idle, else after the answer"
+    " under way."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._socket = sock

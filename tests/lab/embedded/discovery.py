@@ -1,4 +1,4 @@
-"""What the stand-in says it serves: discovery documents and as much OpenAPI as kubectl's validation asks for."""
+"""What the stand-in says it serves: discovery, and as much OpenAPI as kubectl's validation asks for."""
 
 from __future__ import annotations
 

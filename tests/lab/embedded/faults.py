@@ -90,9 +90,7 @@ def already_exists(group: str, resource: str, name: str) -> ApiError:
 
 
 def conflict(group: str, resource: str, name: str, why: str = "") -> ApiError:
-    why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = why or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {_qualified(group, resource)} "{name}": {why}'
     return ApiError(409, "Conflict", message, details=_details(group, resource, name))
 
@@ -147,9 +145,7 @@ def method_not_allowed() -> ApiError:
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
-    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
-        accepted
-    )
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return ApiError(415, "UnsupportedMediaType", message)
 
 
@@ -164,10 +160,14 @@ def not_acceptable(accepted: Sequence[str]) -> ApiError:
 
 def expired(new_continue: str) -> ApiError:
     message = (
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list"
-        " without the continue parameter, or use the continue token in this response to retrieve the remainder of"
-        " the results. Continuing with the provided token results in an inconsistent list - objects that were"
-        " created, modified, or deleted between the time the first chunk was returned and now may show up in the"
+        "The provided continue parameter is too old to display a consistent list result. You can"
+        " start a new list"
+        " without the continue parameter, or use the continue token in this response to retrieve the"
+        " remainder of"
+        " the results. Continuing with the provided token results in an inconsistent list - objects"
+        " that were"
+        " created, modified, or deleted between the time the first chunk was returned and now may"
+        " show up in the"
         " list."
     )
     return ApiError(410, "Expired", message, metadata={"continue": new_continue})

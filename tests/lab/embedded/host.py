@@ -14,10 +14,10 @@ from tests.lab.embedded import faults, managed_fields, object_meta
 from tests.lab.embedded.certificates import Authority
 from tests.lab.embedded.key_service import KeyService, key_service
 from tests.lab.embedded.kinds import NAMESPACES
-from tests.lab.embedded.registry import Target
 from tests.lab.embedded.replica import RefusedToStartError, Replica
 from tests.lab.embedded.sign_in import TokenCheck
 from tests.lab.embedded.store import Store
+from tests.lab.embedded.targets import Target
 from tests.lab.model import Endpoint, EntraTrust, Provider, VaultAccess
 
 _FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class EmbeddedReplicaHost:
-    """A ``ReplicaHost`` without processes. ``vault`` None: keys are made up from their ids, nobody is asked."""
+    """A ``ReplicaHost`` without processes. Without ``vault`` keys are made up from their ids."""
 
     def __init__(
         self,
@@ -80,9 +80,7 @@ class EmbeddedReplicaHost:
     def replica_endpoint(self, index: int) -> Endpoint:
         return self._endpoint(1 + range(len(self._replicas))[index])
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         self.stop_replica(index)
         try:
             replica = Replica(version, providers, self._store, self._admit, self._key, self._tokens)
@@ -157,7 +155,8 @@ def _chooser(replicas: list[Replica | None], index: int) -> Callable[[], Replica
 
 
 class _Door:
-    """A listening port; each accepted connection goes to the replica that ``choose`` names at that moment."""
+    """A listening port; each accepted connection goes to the replica that ``choose`` names at that"
+    " moment."""
 
     def __init__(self, choose: Callable[[], Replica | None], context: ssl.SSLContext) -> None:
         self._choose = choose

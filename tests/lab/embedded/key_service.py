@@ -92,9 +92,7 @@ class VaultKey:
         if answer.status == 401:
             self._forget(token)
         if answer.status != 200:
-            raise KeyServiceError(
-                f"failed to {operation}, error: {_fault(operation, answer.status, answer.data)}"
-            )
+            raise KeyServiceError(f"failed to {operation}, error: {_fault(operation, answer.status, answer.data)}")
         return str(json.loads(answer.data)["value"])
 
     def _bearer(self) -> str:
@@ -116,7 +114,8 @@ class VaultKey:
             if answer.status != 200:
                 raise KeyServiceError(
                     "azure.BearerAuthorizer#WithAuthorization: Failed to refresh the Token for request to "
-                    f"{self._url}: StatusCode={answer.status} -- Original Error: adal: Refresh request failed."
+                    f"{self._url}: StatusCode={answer.status} -- Original Error: adal: Refresh request"
+                    " failed."
                 )
             granted = json.loads(answer.data)
             self._token = str(granted["access_token"])

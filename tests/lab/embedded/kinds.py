@@ -21,7 +21,8 @@ MAX_SECRET_SIZE = 1 << 20
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _DATA_KEY_TEXT = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',"
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " or 'KEY_NAME',"
     "  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _SET = "field is immutable when `immutable` is set"
@@ -39,8 +40,8 @@ def _no_causes(new: Json, old: Json | None) -> list[Cause]:
 class Resource:
     """One resource: its place in the API and in etcd, and the rules of its kind.
 
-    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds to a
-    new object. ``validate`` gets the new object and, on an update, the old one.
+    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds
+    to a new object. ``validate`` gets the new object and, on an update, the old one.
     """
 
     group: str
@@ -135,9 +136,7 @@ def _validate_secret(new: Json, old: Json | None) -> list[Cause]:
             if (new.get("data") or {}) != (old.get("data") or {}):
                 causes.append(Cause.forbidden("data", _SET))
     data: dict[str, str] = new.get("data") or {}
-    causes += [
-        Cause.invalid(f"data[{key}]", key, _DATA_KEY_TEXT) for key in data if not _DATA_KEY.fullmatch(key)
-    ]
+    causes += [Cause.invalid(f"data[{key}]", key, _DATA_KEY_TEXT) for key in data if not _DATA_KEY.fullmatch(key)]
     if sum(_decoded_size(value) for value in data.values()) > MAX_SECRET_SIZE:
         causes.append(Cause.too_long("data", f"must have at most {MAX_SECRET_SIZE} bytes"))
     return causes + _typed_secret(new["type"], data, new["metadata"].get("annotations") or {})
@@ -187,9 +186,7 @@ def _validate_config_map(new: Json, old: Json | None) -> list[Cause]:
     if old is not None and old.get("immutable"):
         if not new.get("immutable"):
             causes.append(Cause.forbidden("immutable", _SET))
-        causes += [
-            Cause.forbidden(bag, _SET) for bag in ("data", "binaryData") if new.get(bag) != old.get(bag)
-        ]
+        causes += [Cause.forbidden(bag, _SET) for bag in ("data", "binaryData") if new.get(bag) != old.get(bag)]
     size = 0
     for bag in ("data", "binaryData"):
         for key, value in (new.get(bag) or {}).items():
@@ -263,8 +260,8 @@ def _taint(obj: Json) -> None:
 
 
 _NODE_INFO = (
-    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
-    "kubeProxyVersion", "operatingSystem", "architecture",
+    "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion",
+    "kubeletVersion", "kubeProxyVersion", "operatingSystem", "architecture",
 )  # fmt: skip
 _OBJECT = {"kind", "apiVersion", "metadata"}
 SECRETS = Resource(
@@ -272,8 +269,9 @@ SECRETS = Resource(
     "/registry/secrets/", settle=_settle_secret, validate=_validate_secret,
 )  # fmt: skip
 CONFIG_MAPS = Resource(
-    "", "configmaps", "configmap", "ConfigMap", True, frozenset(_OBJECT | {"data", "binaryData", "immutable"}),
-    "/registry/configmaps/", ("cm",), settle=_settle_config_map, validate=_validate_config_map,
+    "", "configmaps", "configmap", "ConfigMap", True,
+    frozenset(_OBJECT | {"data", "binaryData", "immutable"}), "/registry/configmaps/", ("cm",),
+    settle=_settle_config_map, validate=_validate_config_map,
 )  # fmt: skip
 NAMESPACES = Resource(
     "", "namespaces", "namespace", "Namespace", False, frozenset(_OBJECT | {"spec", "status"}),

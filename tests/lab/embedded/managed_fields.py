@@ -1,4 +1,4 @@
-"""metadata.managedFields: who set which field, kept as the API server keeps it for updates (not for apply)."""
+"""metadata.managedFields: who set which field, as the API server keeps it for updates (not for apply)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SETS = frozenset({("metadata", "finalizers")})
 
 
 def track(new: Json, old: Json | None, *, manager: str, api_version: str, subresource: str = "") -> None:
-    """Set ``new``'s managedFields from ``old``'s and from what ``manager`` changed; nothing changed, nothing moves."""
+    """Set ``new``'s managedFields from ``old``'s and what ``manager`` changed; no change moves nothing."""
     before = [] if old is None else list(old["metadata"].get("managedFields") or [])
     new["metadata"].pop("managedFields", None)
     leaves = _tracked(new, subresource)

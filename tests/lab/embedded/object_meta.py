@@ -16,27 +16,34 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _QUALIFIED = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])")
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUBDOMAIN_TEXT = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.',"
+    " and must start"
     " and end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
     " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _LABEL_TEXT = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end"
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must"
+    " start and end"
     " with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is"
     " '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 _VALUE_TEXT = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start"
-    " and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation"
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.',"
+    " and must start"
+    " and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used"
+    " for validation"
     " is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _NAME_TEXT = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric"
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with"
+    " an alphanumeric"
     " character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is"
     " '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _FIELDS = frozenset(
-    ["name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink"]
+    {"name", "generateName", "namespace", "labels", "annotations", "ownerReferences", "finalizers", "uid"}
+    | {"resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"}
+    | {"deletionGracePeriodSeconds", "managedFields", "selfLink"}
 )
 _KEPT = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "uid")
 
@@ -58,14 +65,13 @@ def prune(resource: Resource, obj: Json) -> Json:
         for value in metadata.get(bag, {}).values():
             if not isinstance(value, str):
                 raise UndecodableError(
-                    f"json: cannot unmarshal {json_word(value)} into Go struct field ObjectMeta.metadata.{bag}"
+                    f"json: cannot unmarshal {json_word(value)} into Go struct field"
+                    f" ObjectMeta.metadata.{bag}"
                     " of type string"
                 )
     pruned: Json = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
     pruned.update(
-        (name, obj[name])
-        for name in obj
-        if name in resource.fields and name not in pruned and obj[name] is not None
+        (name, obj[name]) for name in obj if name in resource.fields and name not in pruned and obj[name] is not None
     )
     return pruned
 
@@ -100,13 +106,13 @@ def carry_over(new: Json, old: Json) -> None:
 def validate(resource: Resource, metadata: Json) -> list[Cause]:
     causes: list[Cause] = []
     name = metadata.get("name", "")
-    pattern, text, limit = (
-        (_LABEL, _LABEL_TEXT, 63) if resource.label_names else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
-    )
+    pattern, text, limit = (_LABEL, _LABEL_TEXT, 63) if resource.label_names else (_SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
     if not name:
         causes.append(Cause.required("metadata.name", "name or generateName is required"))
     elif len(name) > limit:
         causes.append(Cause.invalid("metadata.name", name, f"must be no more than {limit} characters"))
+    elif resource.label_names and "." in name:
+        causes.append(Cause.invalid("metadata.name", name, "must not contain dots"))
     elif not pattern.fullmatch(name):
         causes.append(Cause.invalid("metadata.name", name, text))
     annotations: dict[str, str] = metadata.get("annotations") or {}

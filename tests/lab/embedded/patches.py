@@ -1,4 +1,4 @@
-"""Patch documents: JSON merge patch (RFC 7386), which also stands for strategic merge, and JSON patch (RFC 6902)."""
+"""Patches: JSON merge patch (RFC 7386), which also stands for strategic merge, and JSON patch (RFC 6902)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing objects as one API server does it: optimistic, stale data rewritten, dry runs, admission."""
+"""Reading and writing objects as an API server does: optimistic, admitted, stale data rewritten."""
 
 from __future__ import annotations
 
@@ -11,56 +11,11 @@ from tests.lab.embedded import faults, managed_fields, object_meta
 from tests.lab.embedded.envelope import Chain, TransformError
 from tests.lab.embedded.faults import Cause, Json, UndecodableError
 from tests.lab.embedded.kinds import NAMESPACES, SECRETS, Resource
-from tests.lab.embedded.selection import Continue, Selection
+from tests.lab.embedded.selection import Continue
 from tests.lab.embedded.store import CompactedError, FutureRevisionError, Store, StoredValue
+from tests.lab.embedded.targets import Intent, ListQuery, Target, check_place, check_preconditions, check_url
 
 _IMMORTAL = ("default", "kube-public", "kube-system")
-
-
-@dataclass(frozen=True)
-class Target:
-    """One object or collection that a request names."""
-
-    resource: Resource
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-
-    @property
-    def key(self) -> str:
-        return self.resource.key(self.namespace, self.name)
-
-    def not_found(self) -> faults.ApiError:
-        return faults.not_found(self.resource.group, self.resource.plural, self.name)
-
-    def conflict(self, why: str = "") -> faults.ApiError:
-        return faults.conflict(self.resource.group, self.resource.plural, self.name, why)
-
-    def invalid(self, causes: list[Cause]) -> faults.ApiError:
-        return faults.invalid(self.resource.group, self.resource.kind, self.name, causes)
-
-
-@dataclass(frozen=True)
-class Intent:
-    """How a write was asked for."""
-
-    manager: str
-    dry_run: bool = False
-    strict: bool = False
-    patching: bool = False
-
-
-@dataclass(frozen=True)
-class ListQuery:
-    """A list: ``revision`` as asked (0: newest), ``exact`` when no other snapshot will do."""
-
-    selection: Selection
-    limit: int = 0
-    token: str = ""
-    revision: int = 0
-    exact: bool = False
-
-
 # Refuses an update of (namespace, name) by raising; admission webhooks are the host's affair.
 Admission = Callable[[Target], None]
 
@@ -73,8 +28,9 @@ class _Current:
 
 
 class Registry:
-    def __init__(self, store: Store, chain: Chain, admission: Admission) -> None:
+    def __init__(self, store: Store, chain: Chain, admission: Admission, cached_since: int | None = None) -> None:
         self._store = store
+        self._cached_since = cached_since
         self._chain = chain
         self._admission = admission
 
@@ -94,7 +50,11 @@ class Registry:
         while True:
             try:
                 page = self._store.page(
-                    prefix, start=start, limit=max(query.limit - len(items), 0), revision=revision
+                    prefix,
+                    start=start,
+                    limit=max(query.limit - len(items), 0),
+                    revision=revision,
+                    cached_since=self._cached_since,
                 )
             except CompactedError:
                 if not query.token:
@@ -133,7 +93,7 @@ class Registry:
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
             raise faults.plain("resourceVersion should not be set on objects to be created")
-        _check_place(target, metadata)
+        check_place(target, metadata)
         object_meta.prepare_create(metadata, target.namespace)
         try:
             resource.settle(obj)
@@ -158,7 +118,7 @@ class Registry:
     def replace(self, target: Target, body: Json, intent: Intent) -> tuple[Json, bool]:
         """PUT: the stored object and whether it was created."""
         metadata = body.get("metadata")
-        _check_url(target, metadata if isinstance(metadata, dict) else {})
+        check_url(target, metadata if isinstance(metadata, dict) else {})
         if target.resource.create_on_update and not self._store.get(target.key):
             return self.create(Target(target.resource, target.namespace), body, intent), True
         try:
@@ -173,7 +133,7 @@ class Registry:
         def keep(current: Json) -> Json:
             patched.clear()
             patched.update(change(current))
-            _check_url(target, patched["metadata"] if isinstance(patched.get("metadata"), dict) else {})
+            check_url(target, patched["metadata"] if isinstance(patched.get("metadata"), dict) else {})
             return patched
 
         try:
@@ -184,8 +144,8 @@ class Registry:
     def _update(self, target: Target, change: Callable[[Json], Any], intent: Intent) -> Json:
         """Read, change, admit, write when different or stale; repeated while others write in between.
 
-        ``change`` gets the current object and answers the whole new one; a resourceVersion in it that is not the
-        current one is a conflict, and none means that any will do.
+        ``change`` gets the current object and answers the whole new one; a resourceVersion in it that is not
+        the current one is a conflict, and none means that any will do.
         """
         while True:
             current = self._read(target)
@@ -207,7 +167,7 @@ class Registry:
         while True:
             current = self._read(target)
             metadata = current.obj["metadata"]
-            _check_preconditions(target, wanted, metadata)
+            check_preconditions(target, wanted, metadata)
             kept = bool(metadata.get("finalizers")) or target.resource is NAMESPACES
             if target.resource is NAMESPACES and target.name in _IMMORTAL:
                 raise faults.forbidden("", "namespaces", target.name, "this namespace may not be deleted")
@@ -230,7 +190,7 @@ class Registry:
                 return _with_revision(leaving, revision)
 
     def _changed(self, target: Target, current: _Current, new: Json, intent: Intent) -> Json:
-        """The object that an update would store: protected fields kept, defaults set, validated, fields tracked."""
+        """The object that an update would store: protected fields kept, validated, owners tracked."""
         resource, old = target.resource, current.obj
         metadata = new["metadata"]
         asked = metadata.pop("resourceVersion", None)
@@ -245,8 +205,10 @@ class Registry:
         if metadata.get("uid", uid) != uid:
             if not intent.patching:
                 raise target.conflict(
-                    f"StorageError: invalid object, Code: 4, Key: {target.key}, ResourceVersion: 0, AdditionalErrorMsg:"
-                    f" Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {uid}"
+                    f"StorageError: invalid object, Code: 4, Key: {target.key}, ResourceVersion: 0,"
+                    " AdditionalErrorMsg:"
+                    f" Precondition failed: UID in precondition: {metadata['uid']}, UID in object"
+                    f" meta: {uid}"
                 )
             causes += [Cause.invalid("metadata.uid", metadata["uid"], "field is immutable")] * 2
         object_meta.carry_over(metadata, old["metadata"])
@@ -269,9 +231,9 @@ class Registry:
         resource = target.resource
         if not isinstance(body, dict) or not isinstance(body.get("metadata") or {}, dict):
             raise UndecodableError(f"json: cannot unmarshal into Go value of type {resource.kind}")
-        if body.get("kind", resource.kind) != resource.kind or body.get(
-            "apiVersion", resource.api_version
-        ) != (resource.api_version):
+        if body.get("kind", resource.kind) != resource.kind or body.get("apiVersion", resource.api_version) != (
+            resource.api_version
+        ):
             kind, version = body.get("kind"), body.get("apiVersion")
             raise faults.bad_request(
                 f'{kind} in version "{version}" cannot be handled as a {resource.kind}:'
@@ -329,42 +291,6 @@ class Registry:
             return self._chain.write(plain, target.key)
         except TransformError as error:
             raise faults.internal(str(error)) from error
-
-
-def _check_url(target: Target, metadata: Json) -> None:
-    """The object of a PUT or PATCH names what the URL names."""
-    name = metadata.get("name")
-    if not name:
-        raise faults.bad_request(
-            f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
-        )
-    if name != target.name:
-        raise faults.bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-        )
-    _check_place(target, metadata)
-
-
-def _check_place(target: Target, metadata: Json) -> None:
-    if target.namespace and (metadata.get("namespace") or target.namespace) != target.namespace:
-        raise faults.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-
-
-def _check_preconditions(target: Target, wanted: Json, metadata: Json) -> None:
-    for field, name, maybe in (
-        ("uid", "UID", "deleted and then recreated"),
-        ("resourceVersion", "ResourceVersion", "modified"),
-    ):
-        if wanted.get(field) and wanted[field] != metadata[field]:
-            raise faults.conflict(
-                target.resource.group,
-                target.resource.kind,
-                target.name,
-                f"the {name} in the precondition ({wanted[field]}) does not match the {name} in record"
-                f" ({metadata[field]}). The object might have been {maybe}",
-            )
 
 
 def _with_revision(obj: Json, revision: int) -> Json:

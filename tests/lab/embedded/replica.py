@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 
 from tests.lab.embedded import api, discovery, faults, signs
 from tests.lab.embedded.connection import Connection, ProtocolError
-from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, KmsV1, KmsV2, Transformer, TransformError
+from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, Transformer, TransformError
 from tests.lab.embedded.faults import ApiError
 from tests.lab.embedded.key_service import KeyService
+from tests.lab.embedded.kms_providers import KmsV1, KmsV2
 from tests.lab.embedded.messages import Caller, Request, Response
 from tests.lab.embedded.registry import Admission, Registry
 from tests.lab.embedded.sign_in import TokenCheck
@@ -24,6 +25,12 @@ from tests.lab.model import SECRETS_PREFIX, Provider
 FIRST_WITHOUT_KMS_V1 = 29
 FIRST_WITH_SEEDS = 29
 FIRST_WITH_KMS_V2 = 27
+# What such a server stores of its own an older one cannot read: there is no way back.
+FIRST_WITH_FLOW_CONTROL_V1 = 30
+# From here on pages are continued from the watch cache's snapshots, which etcd's compaction does not touch.
+FIRST_WITH_LIST_SNAPSHOTS = 34
+_PRIORITY_LEVEL = "/registry/prioritylevelconfigurations/exempt"
+_PRIORITY_LEVEL_V1 = b'{"kind":"PriorityLevelConfiguration","apiVersion":"flowcontrol.apiserver.k8s.io/v1"}'
 _DRAIN_SECONDS = 60.0
 _RESYNC_SECONDS = 1.0
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -60,7 +67,8 @@ class Replica:
         ]
         self._store = store
         self._chain = Chain(transformers)
-        self._registry = Registry(store, self._chain, admission)
+        snapshots = store.revision if signs.minor(version) >= FIRST_WITH_LIST_SNAPSHOTS else None
+        self._registry = Registry(store, self._chain, admission, snapshots)
         self._tokens = tokens
         self._lock = threading.Lock()
         self._connections: dict[Connection, threading.Thread] = {}
@@ -68,6 +76,8 @@ class Replica:
         self._synced = False
         self._synced_at = 0.0
         self._stop_watching = store.watch(self._observe)
+        if signs.minor(version) >= FIRST_WITH_FLOW_CONTROL_V1:
+            store.put(_PRIORITY_LEVEL, _PRIORITY_LEVEL_V1)
         self._sync()
 
     def readiness(self) -> tuple[int, str]:
@@ -160,9 +170,7 @@ class Replica:
             text = signs.metrics(self.version, self.started, self._chain, self._uses, self._id)
             return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/openapi/v2":
-            return Response(
-                200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-            )
+            return Response(200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         document = discovery.document(path, request.headers.get("host", ""))
         return None if document is None else Response.of_json(200, document)
 
@@ -173,11 +181,14 @@ class Replica:
                 self._chain.read(value, key)
 
     def _sync(self) -> bool:
-        """Whether the Secret informer has listed everything: one unreadable Secret keeps it from that."""
+        """Whether the informers have listed everything: one unreadable object keeps them from that."""
         with self._lock:
             if self._synced or time.monotonic() - self._synced_at < _RESYNC_SECONDS:
                 return self._synced
             self._synced_at = time.monotonic()
+            newer = self._store.get(_PRIORITY_LEVEL) is not None
+            if newer and signs.minor(self.version) < FIRST_WITH_FLOW_CONTROL_V1:
+                return False
             try:
                 for key, value in self._store.values(SECRETS_PREFIX).items():
                     self._chain.read(value, key)
@@ -210,12 +221,15 @@ def _refuse(version: str, providers: Sequence[Provider]) -> None:
         names.add(provider.name)
         if provider.api_version == "v1" and signs.minor(version) >= FIRST_WITHOUT_KMS_V1:
             raise RefusedToStartError(
-                "error while building transformers: KMSv1 is deprecated and will only receive security updates going"
-                " forward. Use KMSv2 instead.  Set --feature-gates=KMSv1=true to use the deprecated KMSv1 feature."
+                "error while building transformers: KMSv1 is deprecated and will only receive"
+                " security updates going"
+                " forward. Use KMSv2 instead.  Set --feature-gates=KMSv1=true to use the deprecated"
+                " KMSv1 feature."
             )
         if provider.api_version == "v2" and signs.minor(version) < FIRST_WITH_KMS_V2:
             raise RefusedToStartError(
-                f'error while building transformers: could not configure KMSv2 plugin "{provider.name}", KMSv2'
+                "error while building transformers: could not configure KMSv2 plugin"
+                f' "{provider.name}", KMSv2'
                 " feature is not enabled"
             )
     if not providers:

@@ -48,12 +48,8 @@ def render(form: Form, resource: Resource, document: Json) -> Json:
     if form is Form.TABLE:
         return _table(resource, document, document["items"] if is_list else [document])
     if is_list != (form is Form.PARTIAL_LIST):
-        asked, got = (
-            (form.value, f"a list (*core.{kind})") if is_list else (form.value, f"not a list (*core.{kind})")
-        )
-        raise faults.ApiError(
-            406, "NotAcceptable", f"you requested {asked}, but the requested object is {got}"
-        )
+        asked, got = (form.value, f"a list (*core.{kind})") if is_list else (form.value, f"not a list (*core.{kind})")
+        raise faults.ApiError(406, "NotAcceptable", f"you requested {asked}, but the requested object is {got}")
     if not is_list:
         return _partial(document)
     items = [_partial(item) for item in document["items"]]

@@ -79,15 +79,13 @@ def _label_test(text: str) -> _Test:
 
 @dataclass(frozen=True)
 class Continue:
-    """Where a paged list goes on: the key below the resource's range, and the snapshot (-1: whatever is now)."""
+    """Where a paged list goes on: the key below the resource's range, and the snapshot (-1: now)."""
 
     revision: int
     start: str
 
     def encode(self) -> str:
-        text = json.dumps(
-            {"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}, separators=(",", ":")
-        )
+        text = json.dumps({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}, separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
     @classmethod
@@ -99,7 +97,5 @@ class Continue:
         except (ValueError, KeyError, TypeError) as error:
             raise faults.bad_request(f"invalid continue token: continue key is not valid: {error}") from None
         if not legal or found.start.startswith("/") or "/../" in found.start:
-            raise faults.bad_request(
-                "invalid continue token: continue key is not valid: incorrect encoded start key"
-            )
+            raise faults.bad_request("invalid continue token: continue key is not valid: incorrect encoded start key")
         return found

@@ -83,8 +83,7 @@ def readiness(synced: bool, kms: Sequence[Check]) -> list[Check]:
 def report(checks: Sequence[Check], *, endpoint: str, verbose: bool) -> tuple[int, str]:
     """Status code and body of a health endpoint; reasons are withheld, as in life."""
     lines = "".join(
-        f"[-]{check.name} failed: reason withheld\n" if check.fault else f"[+]{check.name} ok\n"
-        for check in checks
+        f"[-]{check.name} failed: reason withheld\n" if check.fault else f"[+]{check.name} ok\n" for check in checks
     )
     if any(check.fault for check in checks):
         return 500, f"{lines}{endpoint} check failed\n"

@@ -1,4 +1,4 @@
-"""What etcd does for one API server cluster: keys with revisions, history until compaction, compare-and-put."""
+"""What etcd does for one API server cluster: keys with revisions, history, compaction, compare-and-put."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class _Version:
 class Store:
     """Multi-version keys in one revision sequence. Thread-safe; reads of old revisions see a snapshot.
 
-    A range costs what it returns, not what the store holds: living keys are kept sorted, and creations and
-    deletions are logged so that counts at an older revision need only the changes since.
+    A range costs what it returns, not what the store holds: living keys are kept sorted, and creations
+    and deletions are logged so that counts at an older revision need only the changes since.
     """
 
     def __init__(self) -> None:
@@ -53,6 +53,8 @@ class Store:
         self._appearances: list[tuple[int, str, int]] = []
         self._revision = 1
         self._compacted = 0
+        # A compaction ends the one before: history since that stays for the watch caches' snapshots.
+        self._gone = 0
         self._watchers: list[Callable[[str, bytes], None]] = []
 
     @property
@@ -76,7 +78,8 @@ class Store:
             return self._at(key, self._revision)
 
     def put(self, key: str, value: bytes, *, expected: int | None = None) -> int | None:
-        """Write and return the new revision; None when ``expected`` (0: absent) is not the key's revision."""
+        """Write and return the new revision; None when ``expected`` (0: absent) is not the key's"
+        " revision."""
         with self._lock:
             current = self._at(key, self._revision)
             if expected is not None and expected != (current.revision if current else 0):
@@ -106,10 +109,22 @@ class Store:
             self._appearances.append((self._revision, key, -1))
             return self._revision
 
-    def page(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
-        """Up to ``limit`` living values (0: all) from ``start`` on, as of ``revision`` (0: now)."""
+    def page(
+        self,
+        prefix: str,
+        *,
+        start: str = "",
+        limit: int = 0,
+        revision: int = 0,
+        cached_since: int | None = None,
+    ) -> Page:
+        """Up to ``limit`` living values (0: all) from ``start`` on, as of ``revision`` (0: now).
+
+        ``cached_since`` is the first revision that the reader keeps snapshots of by itself: those outlive one
+        compaction, as the API server's watch cache does.
+        """
         with self._lock:
-            self._check(revision)
+            self._check(revision, cached_since)
             revision = revision or self._revision
             low, end = max(prefix, start), prefix[:-1] + chr(ord(prefix[-1]) + 1)
             keys = self._living if revision == self._revision else self._keys
@@ -127,20 +142,24 @@ class Store:
             return {item.key: item.value for item in self.page(prefix).items}
 
     def compact(self) -> None:
-        """Forget every value that is not the newest of its key, and with it every older revision."""
+        """Make every revision before now unreadable."""
         with self._lock:
-            self._compacted = self._revision
-            self._appearances.clear()
-            for key in list(self._history):
-                newest = self._history[key][-1]
-                if newest.value is None:
-                    del self._history[key]
+            self._gone, self._compacted = self._compacted, self._revision
+            self._appearances = [change for change in self._appearances if change[0] > self._gone]
+            for key, versions in list(self._history.items()):
+                old = [index for index, version in enumerate(versions) if version.revision <= self._gone]
+                kept = versions[old[-1] :] if old else versions
+                if kept[0].value is None and kept[0].revision <= self._gone:
+                    kept = kept[1:]
+                if kept:
+                    self._history[key] = kept
                 else:
-                    self._history[key] = [newest]
-            self._keys = list(self._living)
+                    del self._history[key]
+            self._keys = sorted(self._history)
 
-    def _check(self, revision: int) -> None:
-        if revision and revision < self._compacted:
+    def _check(self, revision: int, cached_since: int | None) -> None:
+        cached = cached_since is not None and revision >= max(cached_since, self._gone)
+        if revision and revision < self._compacted and not cached:
             raise CompactedError(revision)
         if revision > self._revision:
             raise FutureRevisionError(revision)

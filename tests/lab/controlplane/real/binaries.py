@@ -55,9 +55,7 @@ class GoProgram:
             return "-s -w"
         major, minor, _ = self.version.split(".")
         named = {"gitVersion": f"v{self.version}", "gitMajor": major, "gitMinor": minor}
-        settings = (
-            f"-X {package}.{key}={value}" for package in _VERSION_PACKAGES for key, value in named.items()
-        )
+        settings = (f"-X {package}.{key}={value}" for package in _VERSION_PACKAGES for key, value in named.items())
         return " ".join(["-s -w", *settings])
 
 
@@ -70,9 +68,7 @@ def offered_versions() -> tuple[str, ...]:
 def kube_apiserver(version: str, say: Say | None = None) -> Path:
     """The kube-apiserver of a full version such as ``1.26.15``; builds it when it is not in the cache."""
     if version not in offered_versions():
-        raise BinaryUnavailableError(
-            f"the lab has no kube-apiserver {version}, only {', '.join(offered_versions())}"
-        )
+        raise BinaryUnavailableError(f"the lab has no kube-apiserver {version}, only {', '.join(offered_versions())}")
     return _built(GoProgram(_API_SERVER, _MODULES / f"{_API_SERVER}-{version}", version), say)
 
 

@@ -34,10 +34,7 @@ class ClusterPki:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
         pki = cls(
-            *(
-                directory / name
-                for name in ("ca.crt", "server.crt", "server.key", "admin.crt", "admin.key", "sa.key")
-            )
+            *(directory / name for name in ("ca.crt", "server.crt", "server.key", "admin.crt", "admin.key", "sa.key"))
         )
         ca_key, server_key, admin_key, service_account_key = (_new_key() for _ in range(4))
         ca = _authority(ca_key)
@@ -117,9 +114,7 @@ def _leaf(
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         # Python 3.13 and later refuse a certificate without it.
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
     if usage == ExtendedKeyUsageOID.SERVER_AUTH:
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -93,9 +93,7 @@ class Etcd:
             return False
 
     def _call(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self._client_port.number, timeout=_REQUEST_SECONDS
-        )
+        connection = http.client.HTTPConnection("127.0.0.1", self._client_port.number, timeout=_REQUEST_SECONDS)
         try:
             connection.request("POST", f"/v3/{method}", json.dumps(body))
             response = connection.getresponse()

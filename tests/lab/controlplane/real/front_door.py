@@ -58,14 +58,10 @@ class FrontDoor:
     def start(self, replica_ports: Sequence[int]) -> None:
         """Open with every replica out of rotation."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        servers = "\n".join(
-            _SERVER.format(index=index, port=port) for index, port in enumerate(replica_ports)
-        )
+        servers = "\n".join(_SERVER.format(index=index, port=port) for index, port in enumerate(replica_ports))
         file = self._directory / "haproxy.cfg"
         file.write_text(
-            _CONFIGURATION.format(
-                socket=self._runtime, port=self._port.number, backend=_BACKEND, servers=servers
-            )
+            _CONFIGURATION.format(socket=self._runtime, port=self._port.number, backend=_BACKEND, servers=servers)
         )
         # -db: one process in the foreground, so that it ends with us.
         command: list[str | Path] = [self._program, "-db", "-f", file]

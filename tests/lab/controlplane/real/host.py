@@ -102,9 +102,7 @@ class RealReplicaHost:
     def replica_endpoint(self, index: int) -> Endpoint:
         return self._endpoint(f"https://127.0.0.1:{self._replica(index).port.number}")
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         program = binaries.kube_apiserver(version)  # may build: while the old process still serves
         replica = self._replica(index)
         with replica.lock:
@@ -155,14 +153,10 @@ class RealReplicaHost:
         sockets: dict[Provider, Path] = {}
         for provider in providers:
             if provider.kind == "kms":
-                plugin, sockets[provider] = parts.plugins.start(
-                    provider, version, f"replica-{index}-{provider.name}"
-                )
+                plugin, sockets[provider] = parts.plugins.start(provider, version, f"replica-{index}-{provider.name}")
                 replica.plugins.append(plugin)
         configuration = home / "encryption.json"
-        configuration.write_text(
-            json.dumps(kube_apiserver.encryption_configuration(providers, sockets), indent=1)
-        )
+        configuration.write_text(json.dumps(kube_apiserver.encryption_configuration(providers, sockets), indent=1))
         entra = kube_apiserver.entra_flags(self._entra, self._entra_ca(self._entra)) if self._entra else []
         command = kube_apiserver.flags(
             parts.pki, replica.port.number, parts.etcd.url, configuration, entra, self._extra_flags
@@ -183,9 +177,7 @@ class RealReplicaHost:
             if said == "ok" and door.serves(index):
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"replica {index} ({version}) is not ready, /readyz says: {_failing(said)}"
-                )
+                raise TimeoutError(f"replica {index} ({version}) is not ready, /readyz says: {_failing(said)}")
             time.sleep(0.1)
 
     def _bind_administrators(self, replica: _Replica) -> None:

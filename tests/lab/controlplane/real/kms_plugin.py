@@ -51,9 +51,7 @@ class KmsPlugins:
         while not _listens(path):
             if process.exit_code() is not None or time.monotonic() > deadline:
                 process.stop()
-                raise TimeoutError(
-                    f"the KMS plugin for {provider.name} did not start: {process.last_words()}"
-                )
+                raise TimeoutError(f"the KMS plugin for {provider.name} did not start: {process.last_words()}")
             time.sleep(0.02)
         return process, path
 

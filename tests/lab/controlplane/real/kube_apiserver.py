@@ -15,16 +15,12 @@ from tests.lab.model import EntraTrust, Provider
 _PROBE_SECONDS = 10.0
 
 
-def encryption_configuration(
-    providers: Sequence[Provider], sockets: Mapping[Provider, Path]
-) -> dict[str, Any]:
+def encryption_configuration(providers: Sequence[Provider], sockets: Mapping[Provider, Path]) -> dict[str, Any]:
     """For Secrets alone, in the order given: the first provider writes, all read."""
     return {
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "EncryptionConfiguration",
-        "resources": [
-            {"resources": ["secrets"], "providers": [_entry(provider, sockets) for provider in providers]}
-        ],
+        "resources": [{"resources": ["secrets"], "providers": [_entry(provider, sockets) for provider in providers]}],
     }
 
 
@@ -108,9 +104,7 @@ class AdminClient:
             raise OSError(f"the API server answered {status} to POST {path}: {body}")
 
     def request(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> tuple[int, str]:
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self._port, context=self._tls, timeout=_PROBE_SECONDS
-        )
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._tls, timeout=_PROBE_SECONDS)
         try:
             body = None if document is None else json.dumps(document)
             connection.request(method, path, body, {"Content-Type": "application/json"})

@@ -125,9 +125,7 @@ def test_control_plane_first_and_pools_after(new_lab: LabFactory, az: Az) -> Non
         ({}, (*DISABLE, "--if-match", "old"), 1, "(EtagMismatch)"),
     ],
 )
-def test_refusals(
-    lab: Lab, az: Az, patch: dict[str, Any], arguments: tuple[str, ...], code: int, message: str
-) -> None:
+def test_refusals(lab: Lab, az: Az, patch: dict[str, Any], arguments: tuple[str, ...], code: int, message: str) -> None:
     lab.azure.patch_cluster(patch)
     result = az(lab, *arguments)
     assert result.code == code

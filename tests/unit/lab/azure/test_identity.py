@@ -25,9 +25,7 @@ def test_a_token_verifies_with_what_discovery_publishes(lab: Lab, audience: str)
     header = jwt.get_unverified_header(text)
     (published,) = _get(lab, discovery["jwks_uri"]).json()["keys"]
     assert (published["kid"], published["alg"], published["use"]) == (header["kid"], "RS256", "sig")
-    claims = jwt.decode(
-        text, jwt.PyJWK(published).key, algorithms=["RS256"], audience=audience, issuer=trust.issuer
-    )
+    claims = jwt.decode(text, jwt.PyJWK(published).key, algorithms=["RS256"], audience=audience, issuer=trust.issuer)
     assert (claims["oid"], claims["tid"]) == (lab.azure.operator.object_id, TENANT_ID)
     assert claims["appid"] == lab.azure.operator.client_id
     assert trust.client_id == AKS_SERVER_APP

@@ -137,9 +137,7 @@ def test_a_private_vault_lets_only_the_cluster_in(new_lab: LabFactory) -> None:
     assert not lab.azure.vault.usable_in_public(lab.azure.key_id())
 
 
-@pytest.mark.parametrize(
-    "body", [{"alg": "none", "value": "AA"}, {"alg": "RSA1_5"}, {"alg": "RSA1_5", "value": "A"}]
-)
+@pytest.mark.parametrize("body", [{"alg": "none", "value": "AA"}, {"alg": "RSA1_5"}, {"alg": "RSA1_5", "value": "A"}])
 def test_bad_parameters(lab: Lab, body: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {_plugin_token(lab)}"}
     answer = requests.post(

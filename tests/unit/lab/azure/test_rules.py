@@ -74,12 +74,8 @@ def _around(offers: tuple[str, ...] = ("1.27.1", "1.34.4"), *, usable: bool = Tr
             Change.UPGRADE,
             id="full upgrade",
         ),
-        pytest.param(
-            _stored(OFF), _versions("1.34", "1.34", "1.34"), _around(), Change.UPGRADE, id="alias, jump"
-        ),
-        pytest.param(
-            _stored(OFF), _versions("", "", ""), _around(), Change.RECONCILE, id="empty versions stay"
-        ),
+        pytest.param(_stored(OFF), _versions("1.34", "1.34", "1.34"), _around(), Change.UPGRADE, id="alias, jump"),
+        pytest.param(_stored(OFF), _versions("", "", ""), _around(), Change.RECONCILE, id="empty versions stay"),
         pytest.param(
             _stored(OFF),
             _versions("1.27.1", "1.26.15", "1.26.15"),
@@ -87,9 +83,7 @@ def _around(offers: tuple[str, ...] = ("1.27.1", "1.34.4"), *, usable: bool = Tr
             Change.UPGRADE,
             id="control plane only where the version is supported",
         ),
-        pytest.param(
-            _stored(OFF), _kms(enabled=True), _around(), Change.ENABLE_KMS, id="kms on again, same key"
-        ),
+        pytest.param(_stored(OFF), _kms(enabled=True), _around(), Change.ENABLE_KMS, id="kms on again, same key"),
         pytest.param(_stored(), _kms(keyId=OTHER_KEY), _around(), Change.ENABLE_KMS, id="key rotation"),
         pytest.param(
             _stored(INTEGRATED),
@@ -98,9 +92,7 @@ def _around(offers: tuple[str, ...] = ("1.27.1", "1.34.4"), *, usable: bool = Tr
             Change.ENABLE_KMS,
             id="another vault in another mode; private grants are not checked",
         ),
-        pytest.param(
-            _stored(OFF, INTEGRATED), _kms(**PRIVATE), _around(usable=False), Change.ENABLE_KMS, id="private"
-        ),
+        pytest.param(_stored(OFF, INTEGRATED), _kms(**PRIVATE), _around(usable=False), Change.ENABLE_KMS, id="private"),
     ],
 )
 def test_accepted(stored: model.Json, change: dict[str, Any], around: Surroundings, expected: Change) -> None:
@@ -144,8 +136,7 @@ STOPPED = {"properties": {"powerState": {"code": "Stopped"}}}
             _versions("1.28.0", "1.28.0", "1.28.0"),
             _around(),
             "OperationNotAllowed",
-            "Upgrading Kubernetes version 1.26.15 to 1.28.0 is not allowed. "
-            "Available upgrades: [1.34.4 1.27.1].",
+            "Upgrading Kubernetes version 1.26.15 to 1.28.0 is not allowed. Available upgrades: [1.34.4 1.27.1].",
             id="not offered",
         ),
         pytest.param(
@@ -351,9 +342,7 @@ STOPPED = {"properties": {"powerState": {"code": "Stopped"}}}
         ),
     ],
 )
-def test_refused(
-    stored: model.Json, change: dict[str, Any], around: Surroundings, code: str, message: str
-) -> None:
+def test_refused(stored: model.Json, change: dict[str, Any], around: Surroundings, code: str, message: str) -> None:
     with pytest.raises(AksError) as refused:
         rules.decide_cluster_put(stored, _body(stored, change), around)
     assert (refused.value.status, refused.value.code) == (400, code)

@@ -36,9 +36,7 @@ def labs_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.real)])
 def lab(request: pytest.FixtureRequest, labs_home: None) -> Iterator[LabClient]:
-    options = LabOptions(
-        f"{request.param}-lab", apiserver=request.param, secrets=SECRETS, extra={"proxy": "on"}
-    )
+    options = LabOptions(f"{request.param}-lab", apiserver=request.param, secrets=SECRETS, extra={"proxy": "on"})
     with LabClient.up(options, tethered=True) as client:
         yield client
 

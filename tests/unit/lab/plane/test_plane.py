@@ -35,9 +35,7 @@ class NotingHost:
     def replica_endpoint(self, index: int) -> Endpoint:
         return self.endpoint()
 
-    def run_replica(
-        self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True
-    ) -> None:
+    def run_replica(self, index: int, version: str, providers: Sequence[Provider], *, wait: bool = True) -> None:
         self.runs.append((index, version, tuple(providers)))
         if index in self.broken:
             raise TimeoutError(f"replica {index} is not ready")

@@ -38,9 +38,7 @@ def test_what_cannot_be_a_name_is_refused(name: str) -> None:
         Premises.named(name)
 
 
-def test_a_path_too_long_for_a_socket_says_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_path_too_long_for_a_socket_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KMS_LAB_HOME", str(tmp_path / ("x" * 100)))
     with pytest.raises(LabError, match="KMS_LAB_HOME"):
         Premises.named("one")

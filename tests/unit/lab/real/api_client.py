@@ -49,9 +49,7 @@ class ApiClient:
         connection = self.connection()
         try:
             body = None if document is None else json.dumps(document)
-            connection.request(
-                method, path, body, {"Content-Type": "application/json", **self._headers, **headers}
-            )
+            connection.request(method, path, body, {"Content-Type": "application/json", **self._headers, **headers})
             response = connection.getresponse()
             return Answer(response.status, json.loads(response.read()))
         finally:

@@ -51,9 +51,7 @@ class FakeVault:
         self._server.daemon_threads = True
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(pki.server, pki.server_key)
-        self._server.socket = tls.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"https://127.0.0.1:{self._server.server_port}"
         self.key_id = f"{self.url}/keys/etcd/0123456789abcdef0123456789abcdef"
         # Another version with the same key: what the vault could decrypt, the plugin must still refuse.

@@ -20,9 +20,7 @@ def test_a_version_without_a_module_is_refused_by_name() -> None:
         binaries.kube_apiserver("1.28.0")
 
 
-def test_a_machine_without_anything_is_told_what_it_lacks(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_machine_without_anything_is_told_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(binaries, "_MORE_PLACES", ())
     assert [line.split()[0] for line in binaries.missing()] == ["Go", "etcd", "haproxy", "setpriv"]
@@ -77,9 +75,7 @@ def test_two_that_need_the_same_program_build_it_once(cache: Path) -> None:
     assert builds(cache) == 1
 
 
-def test_the_command_line_builds_all_there_is(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_line_builds_all_there_is(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("etcd", "haproxy", "setpriv"):
         program = tmp_path / "programs" / name
         program.touch(0o755)

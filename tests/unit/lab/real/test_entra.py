@@ -50,9 +50,7 @@ class Issuer:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(pki.server, pki.server_key)
-        self.server.socket = tls.wrap_socket(
-            self.server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         base = f"https://127.0.0.1:{self.server.server_port}"
         self.url = f"{base}/tenant/v2.0"
         documents["/tenant/v2.0/.well-known/openid-configuration"] = {

@@ -111,9 +111,7 @@ def test_a_jump_from_1_26_to_1_34_with_both_serving_meanwhile(
     assert forms(host) == {StoredForm.KMS_V2: 2}
 
 
-def test_kms_v2_refuses_what_another_key_encrypted(
-    make_host: HostMaker, client_of: Clients, vault: FakeVault
-) -> None:
+def test_kms_v2_refuses_what_another_key_encrypted(make_host: HostMaker, client_of: Clients, vault: FakeVault) -> None:
     host = make_host(replicas=1)
     host.run_replica(0, "1.27.1", [kms_v2(vault.key_id), IDENTITY])
     _, (replica,) = client_of(host)
@@ -143,9 +141,7 @@ def test_a_replica_that_cannot_read_a_secret_never_gets_into_rotation(
     wait_until(lambda: connections_reach(door, 2))
 
 
-def test_rolling_both_replicas_loses_no_request(
-    make_host: HostMaker, client_of: Clients, vault: FakeVault
-) -> None:
+def test_rolling_both_replicas_loses_no_request(make_host: HostMaker, client_of: Clients, vault: FakeVault) -> None:
     host = make_host()
     v1 = kms_v1(vault.key_id)
     run_all(host, "1.26.15", v1, IDENTITY)
@@ -207,9 +203,7 @@ def test_a_disabled_key_breaks_writes_in_the_words_of_the_vault(
     assert vault.tokens_granted == 1
 
 
-def test_a_stopped_replica_and_a_compacted_store(
-    make_host: HostMaker, client_of: Clients, vault: FakeVault
-) -> None:
+def test_a_stopped_replica_and_a_compacted_store(make_host: HostMaker, client_of: Clients, vault: FakeVault) -> None:
     host = make_host()
     run_all(host, "1.26.15", IDENTITY)
     door, (_, second) = client_of(host)
