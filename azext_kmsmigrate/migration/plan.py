@@ -24,6 +24,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile
+from urllib.parse import urlsplit
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
@@ -218,8 +219,13 @@ def target_kms(situation: Situation, goal: Goal) -> KmsProfile | None:
     if not key_id:
         return None
     access = goal.network_access or (NetworkAccess.PRIVATE if goal.vault_id else known.network_access)
-    vault_id = (goal.vault_id or known.vault_id) if access is NetworkAccess.PRIVATE else ""
+    vault_id = goal.vault_id or (known.vault_id if _same_vault(key_id, known.key_id) else "")
+    vault_id = vault_id if access is NetworkAccess.PRIVATE else ""
     return KmsProfile(enabled=True, key_id=key_id, network_access=access, vault_id=vault_id)
+
+
+def _same_vault(key_id: str, other: str) -> bool:
+    return urlsplit(key_id).netloc.lower() == urlsplit(other).netloc.lower()
 
 
 def _unfinished(situation: Situation) -> Journal | None:

@@ -41,6 +41,11 @@ class FailureClass(str, enum.Enum):
             FailureClass.WEBHOOK_DOWN,
         )
 
+    @property
+    def pushes_back(self) -> bool:
+        """Whether it says that the API server has more to do than it can; a webhook that is down does not."""
+        return self.retriable and self is not FailureClass.WEBHOOK_DOWN
+
 
 @dataclass(frozen=True)
 class SecretRef:

@@ -254,7 +254,7 @@ class _Crew:
         while True:
             began = self._clock.monotonic()
             answer = connection.patch(secret.namespace, secret.name)
-            pushed_back = isinstance(answer, Failure) and answer.kind.retriable
+            pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
                 self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
                 closed = self._closed

@@ -129,8 +129,7 @@ class Rewriting:
         except ClusterError as error:
             if error.entry is not errors.NOT_SETTLED:
                 raise
-            nobody = Settled(Grade.NONE, 0, 0, self._secrets.create_canary())
-            evidence = self._evidence(wanted, nobody, seen, 0, started, namespaces)
+            evidence = self._evidence(wanted, None, seen, 0, started, namespaces)
             return replace(evidence, unsettled=str(error.values["signs"]))
         evidence = self._evidence(wanted, settled, seen, self.barrier(), started, namespaces)
         return self._prove(evidence, settled, seen, tick)
@@ -164,7 +163,7 @@ class Rewriting:
     def _evidence(
         self,
         wanted: StoredAs,
-        settled: Settled,
+        settled: Settled | None,
         seen: ClusterFacts,
         barrier: int,
         started: str,
@@ -172,16 +171,16 @@ class Rewriting:
     ) -> Evidence:
         return Evidence(
             stored_as=wanted,
-            grade=settled.grade,
-            replicas=settled.replicas,
-            canary_moves=settled.moves,
+            grade=settled.grade if settled else Grade.NONE,
+            replicas=settled.replicas if settled else 0,
+            canary_moves=settled.moves if settled else 0,
             barrier=barrier,
             passes=(),
             kubernetes_version=str(seen.version),
             started_at=started,
             finished_at=self._now(),
             scope=namespaces,
-            signs=settled.signs,
+            signs=settled.signs if settled else (),
         )
 
     def _gentle(self, seen: ClusterFacts, wanted: StoredAs, *, proof: bool) -> float:

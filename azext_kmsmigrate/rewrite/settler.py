@@ -14,7 +14,7 @@ from azext_kmsmigrate.ports import Clock, Secrets, Tick
 from azext_kmsmigrate.rewrite.evidence import Grade
 from azext_kmsmigrate.rewrite.settling import SAMPLES, DirectSigns, Settling, Sighting, collect, sighting
 
-_DIRECT_LOOKS = 6  # readings of /metrics, which are large
+_DIRECT_LOOKS = 8  # readings of /metrics, which are large
 _SILENCE = 0.5  # seconds between two looks
 
 
@@ -99,7 +99,7 @@ class Settler:
         for look in range(_DIRECT_LOOKS):
             with closing(self._secrets.connect()) as connection:
                 before = connection.counters()
-                if before is None:
+                if before is None and not samples:
                     break
                 answer = connection.touch(canary.namespace, canary.name, f"{self._clock.now().isoformat()} {look}")
                 samples.append((before, answer, connection.counters()))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 import random
 
-from azext_kmsmigrate.migration.secret import Answer, Failure, Gone, SecretRef
+from azext_kmsmigrate.migration.secret import Answer, Failure, FailureClass, Gone, SecretRef
 
 MAX_ATTEMPTS = 6
+_ATTEMPTS_AT_A_WEBHOOK = 2  # the webhook of many Secrets: patience with each would be hours with all
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
 
@@ -49,7 +50,9 @@ def pause_before_retry(answer: Answer, attempt: int, chance: random.Random) -> f
     Doubles with jitter up to a cap; a server's Retry-After is obeyed when it is longer. An empty patch may always
     be repeated: it carries no data.
     """
-    if not isinstance(answer, Failure) or not answer.kind.retriable or attempt >= MAX_ATTEMPTS:
+    if not isinstance(answer, Failure) or not answer.kind.retriable:
+        return None
+    if attempt >= (_ATTEMPTS_AT_A_WEBHOOK if answer.kind is FailureClass.WEBHOOK_DOWN else MAX_ATTEMPTS):
         return None
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1)) * (0.5 + chance.random() / 2)
     return float(max(pause, answer.retry_after or 0.0))

@@ -14,7 +14,7 @@ from azext_kmsmigrate.migration.secret import Counters
 from azext_kmsmigrate.ports import Connection, Secrets
 from azext_kmsmigrate.rewrite.settling import form_of_prefix
 
-_LOOKS = 6  # connections tried, to meet every API server behind a load balancer
+_LOOKS = 8  # connections tried, to meet every API server behind a load balancer
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -27,8 +28,13 @@ def install(az: Path) -> Path:
     source = wheel()
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     extensions = BUILD / "demo" / f"extensions-{digest}"
-    if extensions.is_dir():
-        return extensions
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "installation.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may ask at once
+        return extensions if extensions.is_dir() else _install(az, source, extensions)
+
+
+def _install(az: Path, source: Path, extensions: Path) -> Path:
     fresh = extensions.with_suffix(".new")
     shutil.rmtree(BUILD / "demo", ignore_errors=True)
     fresh.mkdir(parents=True)

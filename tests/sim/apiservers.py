@@ -13,6 +13,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from azext_kmsmigrate.migration.secret import (
     Answer,
@@ -133,15 +134,15 @@ class ApiServers:
         with self._lock:
             if self.page_answers:
                 return self.page_answers.popleft()
-            keys = sorted(k for k in self.secrets if not namespace or k[0] == namespace)
+            keys = sorted((_relative(k, namespace), k) for k in self.secrets if not namespace or k[0] == namespace)
             if token:
-                if self.expiring and token.startswith("live"):
+                start = _read_token(token)
+                if self.expiring and start["rv"] != -1:
                     self.expiring -= 1
-                    return Failure(FailureClass.EXPIRED, token=token.replace("live", "fresh", 1))
-                start = _start_of(token)
-                keys = [k for k in keys if k > start]
+                    return Failure(FailureClass.EXPIRED, token=_token(-1, start["start"]))
+                keys = [(relative, key) for relative, key in keys if relative >= start["start"]]
             limit = min(limit, self.most_per_page or limit)
-            kept = keys[:limit]
+            kept = [key for _, key in keys[:limit]]
             server = self._replica(replica)
             for key in kept:
                 if self.secrets[key].form not in server.encryption.reads:
@@ -149,7 +150,7 @@ class ApiServers:
             page = Page(
                 tuple(self._ref(key) for key in kept if key != CANARY),
                 self._version,
-                f"live@{'/'.join(kept[-1])}" if len(keys) > limit else "",
+                _token(self._version, keys[limit - 1][0] + "\0") if len(keys) > limit else "",
                 max(0, len(keys) - limit),
             )
         self.after_page(page)
@@ -229,13 +230,22 @@ class ApiServers:
         return SecretRef(*key, stored.uid, stored.resource_version, stored.edits)
 
 
+def _relative(key: tuple[str, str], namespace: str) -> str:
+    """The etcd key under what is listed."""
+    return key[1] if namespace else "/".join(key)
+
+
+def _token(version: int, start: str) -> str:
+    """A continue token in the form of the API server's own (``pkg/storage/continue.go``)."""
+    document = json.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": start})
+    return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
+
+
+def _read_token(token: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    assert document["v"] == "meta.k8s.io/v1"
+    return document
+
+
 def _count(counts: dict[str, float], prefix: str) -> None:
     counts[prefix] = counts.get(prefix, 0.0) + 1
-
-
-def _start_of(token: str) -> tuple[str, ...]:
-    """Behind which key a token goes on: one of our own, or one in the real API server's form."""
-    if "@" in token:
-        return tuple(token.split("@")[1].split("/"))
-    start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["start"]
-    return tuple(start.removesuffix("\0").split("/"))

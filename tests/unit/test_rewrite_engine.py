@@ -71,7 +71,9 @@ def test_the_canary_goes_first_and_stops_a_proof_before_any_secret_moves() -> No
     sim.api.configure(0.0, [0.0], Encryption.of(StoredAs.KMS_V1, StoredAs.PLAIN))
     writes = sim.api.writes
     result = run(sim, Pass(proof=True, canary=canary), parallel=3)
-    assert {s.name for s in result.tripped} == {"aks-kms-migrate-canary"}
+    assert {(s.namespace, s.name, s.kind.value) for s in result.tripped} == {
+        ("kube-system", "aks-kms-migrate-canary", "otherForm")
+    }
     assert sim.api.writes == writes
 
 
@@ -135,6 +137,36 @@ def test_many_failures_that_are_the_objects_own_do_not_stop_the_pass(kind: Failu
         sim.api.always["a-first", f"bad-{number}"] = Failure(kind, "its own")
     result = run(sim, ALL)
     assert (len(result.failed), result.rewritten, result.systemic) == (60, 100, None)
+
+
+@pytest.mark.parametrize("bad", [(0,), (7,), (349,), (350,), (699,), (0, 1, 2), (3, 400, 698)])
+@pytest.mark.parametrize("namespaces", [(), ("ns",)])
+def test_a_secret_that_nobody_can_read_is_named_and_hides_no_other(
+    bad: tuple[int, ...], namespaces: tuple[str, ...]
+) -> None:
+    sim = turned_off(0)
+    names = [f"s-{number:03}" for number in range(700)]
+    sim.api.add("ns", *names)
+    for number in bad:
+        sim.api.secrets["ns", names[number]].form = StoredAs.KMS_V2
+    result = run(sim, Pass(namespaces, barrier=10**9))
+    assert [(f.namespace, f.name, f.kind.value) for f in result.failed] == [
+        ("ns", names[number], "undecryptable") for number in bad
+    ]
+    assert result.counts.total == 700
+
+
+def test_a_list_that_cannot_be_read_at_all_is_a_failure_and_no_end_of_list() -> None:
+    sim = turned_off(3)
+    sim.api.page_answers.append(Failure(FailureClass.FORBIDDEN, "HTTP 403"))
+    assert [(f.namespace, f.name, f.kind.value) for f in run(sim, ALL).failed] == [("*", "*", "forbidden")]
+
+
+def test_a_limit_of_secrets_a_second_is_kept() -> None:
+    sim = turned_off(50)
+    began = sim.clock.monotonic()
+    run(sim, Pass(barrier=10**9, per_second=10.0), parallel=1)
+    assert sim.clock.monotonic() - began == pytest.approx(4.9)
 
 
 def test_a_secret_that_no_key_decrypts_is_found_in_its_page_and_the_list_goes_on_behind_it() -> None:

@@ -13,7 +13,7 @@ from azext_kmsmigrate.exit_codes import exit_code
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
-from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page
+from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.runner import Runner
@@ -323,21 +323,19 @@ def test_a_secret_that_nobody_can_read_is_named_and_no_upgrade_is_begun() -> Non
     assert sim.puts == ["disable-kms"]
 
 
-def test_a_list_that_cannot_be_read_for_one_secret_is_no_success() -> None:
+@pytest.mark.parametrize("bad", [("a-first", "secret"), ("ns-1", "secret-4"), ("z-last", "secret")])
+def test_a_secret_that_breaks_the_list_is_named_and_no_upgrade_is_begun(bad: tuple[str, str]) -> None:
     sim = SimCluster()
-    page = Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it", secret="ns-2/secret-5")
-    served: list[Page] = []
-
-    def break_the_next_page(_: Page) -> None:
-        served.append(_)
-        if len(served) == 1:  # the barrier was read
-            sim.api.page_answers.append(page)
-
-    sim.api.after_page = break_the_next_page
-    result = sim.start(Request(stop_after=StepId.DECRYPT_SECRETS))
-    # The proof, in which the page was readable again, met the Secrets that the rewriting had not seen.
-    assert result.state is RunState.STOPPED
-    assert sim.forms == {"plain": 6}
+    sim.api.add(*bad)
+    sim.api.secrets[bad].form = StoredAs.KMS_V2  # a key that this cluster never had
+    result = sim.start()
+    assert_fails(result, "KMSM401", 11)
+    assert [(f.namespace, f.name, f.kind) for f in result.failed] == [(*bad, "undecryptable")]
+    assert sim.forms["kms-v2"] == 1
+    assert sim.forms.get("kms-v1", 0) == 0
+    assert sim.puts == ["disable-kms"]
+    sim.api.delete(*bad)
+    assert_completes(sim, secrets=sum(sim.forms.values()))
 
 
 # other writers
