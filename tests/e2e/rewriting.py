@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import threading
 import time
@@ -43,7 +44,8 @@ _RAW = (
 @contextmanager
 def real_lab(extensions: Path, name: str, **options: Any) -> Iterator[Az]:
     """A lab on real API servers for as long as a module's tests need it."""
-    with LabClient.up(LabOptions(name, apiserver="real", **options), tethered=True) as lab:
+    unique = f"{name}-{os.getpid()}"  # more than one run of the tests may be under way
+    with LabClient.up(LabOptions(unique, apiserver="real", **options), tethered=True) as lab:
         yield Az(lab, extensions)
 
 

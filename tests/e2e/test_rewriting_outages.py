@@ -92,6 +92,16 @@ def test_an_api_server_is_killed(az: Az) -> None:
         az.lab.fault("replica", "start 0")
 
 
+def test_an_api_server_goes_back_to_plain_text_for_some_seconds(az: Az) -> None:
+    def meanwhile() -> None:
+        az.lab.fault("replica-config", "0 identity-first")
+        time.sleep(2)
+        az.lab.fault("replica", "restart 0")
+
+    az.lab.fault("connections", "slow:60")
+    assert_proven(rewrite_and_meanwhile(az, V2, meanwhile), az.lab, V2)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")
 def test_no_value_is_in_the_memory_of_the_process(az: Az) -> None:
     """A Secret with kubectl's last-applied annotation has its value there: it is dropped, and not looked for."""

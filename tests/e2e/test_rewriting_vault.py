@@ -23,6 +23,7 @@ from tests.e2e.rewriting import (
     real_lab,
     rewrite,
     rewrite_and_meanwhile,
+    verify,
 )
 from tests.lab.model import StoredForm
 
@@ -60,6 +61,20 @@ def test_the_key_is_slow_and_then_fails_for_30_seconds(az: Az) -> None:
     assert failures(done) == []
     for name, form in forms(az.lab).items():
         assert (form is PLAIN) == name.startswith(("orders/", "payments/")), name
+
+
+def test_one_api_server_goes_back_to_kms_v1(az: Az) -> None:
+    az.lab.fault("replica-config", "0 kms-first")
+    before = az.lab.etcd_raw()
+    try:
+        done = verify(az)
+        after = az.lab.etcd_raw()
+    finally:
+        az.lab.fault("replica", "restart 0")
+    assert done.code == 11, done.stderr + done.stdout
+    assert done.document["verified"] is False
+    assert done.document["evidence"]["missing"]
+    assert len([key for key in before if before[key] != after.get(key)]) <= 1
 
 
 def test_5000_secrets_with_a_vault_that_takes_40_ms(az: Az, capsys: pytest.CaptureFixture[str]) -> None:
