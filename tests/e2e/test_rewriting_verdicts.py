@@ -71,6 +71,7 @@ def writers(az: Az) -> Iterator[Az]:
 def test_a_canary_deleted_before_anybody_saw_it_move_leaves_nothing_to_prove_with(lab_az: Az) -> None:
     """Without counters only the canary from before the change shows that the API servers changed over."""
     key = ("--key-id", lab_az.lab.key_id(), "--key-vault-access", "Public")
+    assert lab_az.start(*key, "--stop-after", "decrypt-secrets").code == 0
     with limited(lab_az.lab, metrics=False):
         done = lab_az.start(*key, "--stop-after", "enable-kms")
         assert done.code == 0, done.stderr
