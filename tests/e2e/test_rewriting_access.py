@@ -22,6 +22,7 @@ from tests.e2e.rewriting import (
     forms,
     real_lab,
     rewrite,
+    rewrite_and_meanwhile,
     stored_plain,
     turn_kms_v2_on,
 )
@@ -89,6 +90,18 @@ def test_tokens_that_end_in_mid_pass(az: Az) -> None:
         az.lab.fault("connections", "ok")
         _forget_tokens(az)
     assert _tokens(az) > before + 3, "one token was enough"
+    assert_proven(done, az.lab, V2)
+
+
+def test_an_api_server_that_begins_anew_and_knows_no_token_yet(az: Az) -> None:
+    """It asks Entra ID for the signing keys at the first token; until it has them it answers 401."""
+
+    def meanwhile() -> None:
+        az.lab.fault("replica", "restart 0")
+        az.lab.fault("connections", "ok")
+
+    az.lab.fault("connections", "slow:400")
+    done = rewrite_and_meanwhile(az, V2, meanwhile)
     assert_proven(done, az.lab, V2)
 
 
