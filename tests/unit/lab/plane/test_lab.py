@@ -204,7 +204,7 @@ def test_connections_can_be_reset_and_come_back(lab: LabClient) -> None:
     ("kind", "arg", "said"),
     [
         ("nothing", "", "no such fault: nothing. There are: "),
-        ("replica", "explode 0", "cannot explode a replica. Usage: replica stop|start|restart INDEX"),
+        ("replica", "explode 0", "cannot explode a replica. Usage: replica stop|start|restart|kill INDEX"),
         ("roll-seconds", "soon", "not a number: soon"),
         ("operation", "disable-kms sometimes", "'sometimes' is not a valid Fault"),
         ("key", "purple", "a key cannot be purple"),
@@ -212,7 +212,7 @@ def test_connections_can_be_reset_and_come_back(lab: LabClient) -> None:
         ("put-raw", "default/no-such", "default/no-such is not one of the Secrets"),
         ("cluster", "[]", "not a JSON object"),
         ("connections", "fast", "connections cannot be fast"),
-        ("webhook", "deny", "deny which Secret, or allow?"),
+        ("webhook", "deny", "deny or delay which Secret, mutate which namespace, or allow?"),
     ],
 )
 def test_what_makes_no_sense_is_said_so(lab: LabClient, kind: str, arg: str, said: str) -> None:
