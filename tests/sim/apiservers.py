@@ -86,6 +86,8 @@ class ApiServers:
         self.expiring = 0  # continue tokens that are going to be answered with 410
         self.most_per_page = 0  # fewer than the client asks for; 0: as many
         self.before_patch: Callable[[], None] = lambda: None
+        self.page_refusals: dict[tuple[str, str], Failure] = {}  # for pages that hold these Secrets
+        self.before_page: Callable[[], None] = lambda: None
         self.after_page: Callable[[Page], None] = lambda page: None
 
     # what the test sees and does
@@ -131,6 +133,7 @@ class ApiServers:
         return next(self._turn) % len(self.replicas)
 
     def page(self, replica: int, namespace: str, limit: int, token: str) -> Page | Failure:
+        self.before_page()
         with self._lock:
             if self.page_answers:
                 return self.page_answers.popleft()
@@ -145,6 +148,8 @@ class ApiServers:
             kept = [key for _, key in keys[:limit]]
             server = self._replica(replica)
             for key in kept:
+                if key in self.page_refusals:
+                    return self.page_refusals[key]
                 if self.secrets[key].form not in server.encryption.reads:
                     return Failure(FailureClass.UNDECRYPTABLE, "no key for it", secret="/".join(key))
             page = Page(
