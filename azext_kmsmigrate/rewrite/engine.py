@@ -8,6 +8,7 @@ page, and only failures are kept.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import threading
 from collections import deque
@@ -25,9 +26,9 @@ from azext_kmsmigrate.migration.secret import (
     SecretRef,
 )
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
-from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, Unlisted, is_due, walk
+from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
-from azext_kmsmigrate.rewrite.verdict import MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
 _OF_THE_OBJECT = {
@@ -118,15 +119,15 @@ class Engine:
 
     def read_page(self, namespace: str, token: str, limit: int = PAGE_SIZE) -> Page | Failure:
         """One page of the list; a failure that may pass has been retried, one of time has not when it could be less."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             page = self._secrets.page(namespace=namespace, limit=limit, token=token)
-            if isinstance(page, Failure) and page.kind is FailureClass.TIMED_OUT and limit > 1:
+            if isinstance(page, Failure) and page.kind in SMALLER_MAY_DO and limit > 1:
                 return page
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
             if pause is None:
                 return page
             self._clock.sleep(pause)
-        return page
+        raise AssertionError("not reached")
 
 
 class _Crew:
@@ -174,7 +175,8 @@ class _Crew:
 
     def unlisted(self, part: Unlisted) -> None:
         """A part of the list that could not be read counts as a failure, under the name the server gave."""
-        namespace, _, name = part.failure.secret.partition("/")
+        # Where the list could not go on behind it, that Secret is only the first of all that are unknown.
+        namespace, _, name = ("" if part.rest else part.failure.secret).partition("/")
         with self._change:
             self.result.failed.append(
                 FailedSecret(namespace or part.namespace or "*", name or "*", part.failure.kind, part.failure.detail)

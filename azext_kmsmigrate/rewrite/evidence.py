@@ -97,6 +97,8 @@ class Evidence:
         lacks = []
         if proof.counts.rewritten and not self.tripped:
             lacks.append("the last pass still rewrote Secrets")
+        if proof.restarted:
+            lacks.append(f"{proof.restarted} API servers began anew during the proof: what they wrote then is unknown")
         others = {form: n for form, n in proof.reads.items() if form != self.stored_as.value and n}
         if others and not self.tripped:
             told = ", ".join(f"{n} {form}" for form, n in sorted(others.items()))
