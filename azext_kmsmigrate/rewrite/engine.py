@@ -37,6 +37,7 @@ _OF_THE_OBJECT = {
     FailureClass.INVALID,
     FailureClass.TOO_LARGE,
 }
+_OF_THE_NAMESPACE = {FailureClass.FORBIDDEN, FailureClass.UNDECRYPTABLE}  # systemic only when several are hit
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class _Crew:
         self._queue: deque[SecretRef] = deque()
         self._busy = 0
         self._closed = False
-        self._streak: tuple[FailureClass | None, int] = (None, 0)
+        self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
         self._change = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -226,7 +227,11 @@ class _Crew:
             with closing(self._secrets.connect()) as connection:
                 self._send_canary(connection)
                 while (secret := self._take()) is not None:
-                    self._record(secret, self._patch(connection, secret))
+                    answer = self._patch(connection, secret)
+                    what = verdict(secret, answer)
+                    if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
+                        what = Verdict.CHANGED
+                    self._record(secret, answer, what)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
@@ -279,8 +284,7 @@ class _Crew:
                 self.stopping = True
                 self._change.notify_all()
 
-    def _record(self, secret: SecretRef, answer: Answer) -> None:
-        what = verdict(secret, answer)
+    def _record(self, secret: SecretRef, answer: Answer, what: Verdict) -> None:
         with self._change:
             self._busy -= 1
             r = self.result
@@ -290,20 +294,39 @@ class _Crew:
             r.gone += what is Verdict.GONE
             if isinstance(answer, Failure):
                 r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
-                self._count_streak(answer)
+                self._count_streak(secret, answer)
             else:
-                self._streak = (None, 0)
+                self._streak = []
             if self._proof and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             self._change.notify_all()
 
-    def _count_streak(self, failure: Failure) -> None:
-        kind, length = self._streak
-        self._streak = (failure.kind, length + 1 if kind is failure.kind else 1)
-        if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
-            self.result.systemic = failure
-            self.stopping = True
+    def _count_streak(self, secret: SecretRef, failure: Failure) -> None:
+        if self._streak and self._streak[0][0] is not failure.kind:
+            self._streak = []
+        self._streak.append((failure.kind, secret.namespace))
+        if failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC:
+            return
+        if failure.kind in _OF_THE_NAMESPACE and len({namespace for _, namespace in self._streak}) == 1:
+            return
+        self.result.systemic = failure
+        self.stopping = True
+
+
+def _moves_again(connection: Connection, secret: SecretRef, first: Answer) -> bool:
+    """Whether a Secret moves at every patch through one API server: that is a webhook that changes it each time.
+
+    An API server that has just written a Secret finds it current, unless something changes it: so it lies in the form
+    that this server writes, and its moving is no sign of another.
+    """
+    second = connection.patch(secret.namespace, secret.name)
+    return (
+        isinstance(first, Patched)
+        and isinstance(second, Patched)
+        and second.uid == first.uid
+        and second.resource_version != first.resource_version
+    )
 
 
 def _in_other_form(secret: SecretRef, detail: str) -> FailedSecret:
