@@ -134,6 +134,10 @@ def _connections(lab: Laboratory, words: list[str]) -> None:
         raise BadFault(f"connections cannot be {how}")
 
 
+def _round_trip(lab: Laboratory, words: list[str]) -> None:
+    lab.move_away(_number(*_words(words, 1)))
+
+
 def _webhook(lab: Laboratory, words: list[str]) -> None:
     action, *rest = words or [""]
     if action == "allow" and not rest:
@@ -203,5 +207,6 @@ FAULTS: dict[str, Fault] = {
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
+    "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault("deny NAMESPACE/NAME | allow", "an admission webhook refuses updates", _webhook),
 }
