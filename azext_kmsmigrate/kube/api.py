@@ -1,7 +1,4 @@
-"""Sends requests to the API server over the ``kubernetes`` package's REST client.
-
-Bodies are read without the package's own decoding, because its debug log prints every body that it decodes.
-"""
+"""Sends requests to the API server, and tells its answers from its failures."""
 
 from __future__ import annotations
 
@@ -9,18 +6,18 @@ import json
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.kube.access import Kubeconfig
 from azext_kmsmigrate.kube.faults import failure_of, no_answer
-from azext_kmsmigrate.kube.package import kubernetes_client
+from azext_kmsmigrate.kube.wire import Broken, Route, Wire
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 from azext_kmsmigrate.ports import Clock
 
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
-_TIMEOUT = (10.0, 60.0)  # connect, read; the server itself gives up a write after 34 s
 _PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
 
 NOT_FOUND = 404
@@ -36,18 +33,10 @@ class Answered(Exception):
 
 
 class Channel:
-    """One connection pool of one connection: what is sent on it reaches one API server for as long as it holds."""
+    """One kept connection: what is sent on it reaches one API server for as long as it holds."""
 
     def __init__(self, kubeconfig: Kubeconfig, tls: ssl.SSLContext, sign: Callable[[], Mapping[str, str]]) -> None:
-        import urllib3
-
-        client = kubernetes_client()
-        configuration = client.Configuration()
-        configuration.host = kubeconfig.server
-        self._rest = client.rest.RESTClientObject(configuration)
-        self._rest.pool_manager = _pool(urllib3, configuration, tls)
-        self._error = client.ApiException
-        self._server, self._sign = kubeconfig.server, sign
+        self._wire, self._sign = Wire(_route(kubeconfig.server), tls), sign
 
     def send(
         self,
@@ -78,37 +67,23 @@ class Channel:
         accept: str,
         content_type: str,
     ) -> bytes | Failure:
-        import urllib3
-
         headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
-        # The package puts a query into the URL itself for PATCH and the like, and as fields for GET.
+        target = f"{path}?{urlencode(query)}" if query else path
         try:
-            response = self._rest.request(
-                method,
-                self._server + path,
-                query_params=list((query or {}).items()),
-                headers=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=_TIMEOUT,
+            status, answered, text = self._wire.exchange(
+                method, target, headers, None if body is None else json.dumps(body).encode()
             )
-        except self._error as error:
-            if not error.status:
-                return no_answer(error)
-            if error.status == NOT_FOUND:
-                raise Answered(NOT_FOUND) from None
-            raw = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-            return failure_of(error.status, error.headers or {}, raw)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except Broken as error:
             return no_answer(error)
-        try:
-            return bytes(response.data)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return no_answer(error)
+        if status < 300:
+            return text
+        if status == NOT_FOUND:
+            raise Answered(NOT_FOUND)
+        return failure_of(status, answered, text)
 
     def close(self) -> None:
         """End the connection; the next request makes a new one."""
-        self._rest.pool_manager.clear()
+        self._wire.close()
 
 
 class Api:
@@ -151,14 +126,8 @@ def _error(what: str, failure: Failure) -> ClusterError:
     return ClusterError(entry, what=what, code=failure)
 
 
-def _pool(urllib3: Any, configuration: Any, tls: ssl.SSLContext) -> Any:
-    options = {"num_pools": 1, "maxsize": 1, "block": True, "ssl_context": tls, "retries": False}
-    if configuration.proxy and not _bypassed(urllib3, configuration):
-        return urllib3.ProxyManager(configuration.proxy, **options)
-    return urllib3.PoolManager(**options)
+def _route(server: str) -> Route:
+    """Through the proxy of the environment, where there is one for this server."""
+    from requests.utils import get_environ_proxies, select_proxy
 
-
-def _bypassed(urllib3: Any, configuration: Any) -> bool:
-    from requests.utils import should_bypass_proxies
-
-    return bool(should_bypass_proxies(configuration.host, configuration.no_proxy))
+    return Route(server, select_proxy(server, get_environ_proxies(server)))
