@@ -20,5 +20,4 @@ setup(
     packages=find_packages(include=["azext_kmsmigrate", "azext_kmsmigrate.*"]),
     package_data={"azext_kmsmigrate": ["azext_metadata.json"]},
     python_requires=">=3.10",
-    install_requires=["kubernetes>=31,<36"],
 )

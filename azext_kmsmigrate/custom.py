@@ -43,7 +43,7 @@ def start(
     azure_keyvault_kms_key_vault_resource_id: str | None = None,
     stop_after: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(
@@ -69,7 +69,7 @@ def verify(
     name: str,
     namespace: list[str] | None = None,
     settle_seconds: int = 5,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     report_file: str | None = None,
 ) -> Verification:
     limits = Limits(float(settle_seconds), patience=max(60.0, 4.0 * settle_seconds), parallel=max_parallel)
@@ -93,7 +93,7 @@ def upgrade(
     name: str,
     kubernetes_version: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
@@ -110,7 +110,7 @@ def enable_kms(
     azure_keyvault_kms_key_vault_network_access: str | None = None,
     azure_keyvault_kms_key_vault_resource_id: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(
@@ -130,7 +130,7 @@ def rewrite_secrets(
     name: str,
     namespace: list[str] | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
