@@ -84,7 +84,7 @@ class Contest:
         """The documented way; ``select`` narrows it to a part, of so many Secrets."""
         before = Clocks.of(self.lab.process_id())
         command = PIPE.format(select=select)
-        cost = run(["bash", "-o", "pipefail", "-c", f"{command} >/dev/null"], self._environment)
+        cost = run(["bash", "-o", "pipefail", "-c", f"{command} >/dev/null"], self._environment, self.lab.directory)
         used = Clocks.of(self.lab.process_id()).since(before)
         # The neighbour changes its own Secret between the two halves: that one conflict is no fault of the pipe.
         wrong = [line for _, line in cost.said if "arning" not in line and f'"{NAME}"' not in line]
@@ -106,7 +106,7 @@ class Contest:
             raise CommandFailed(f"a run to {self._form.value} ended wrong: {what}")
 
     def _az(self, *words: str) -> Cost:
-        return run([str(AZ), *words, "-g", "lab", "-n", self.lab.name], self._environment)
+        return run([str(AZ), *words, "-g", "lab", "-n", self.lab.name], self._environment, self.lab.directory)
 
 
 def _done(cost: Cost) -> Cost:

@@ -124,14 +124,14 @@ def _rates(seconds: Sequence[float]) -> str:
 
 
 def _memory(m: Measurements) -> list[Figure]:
-    small, large = m.near or m.few, m.many or m.far or m.near
     runs = [one.cost.peak / MEGABYTE for one in [*m.few, *m.near, *m.far, *m.many]]
-    few, many = (_median([one.cost.peak for one in runs]) / MEGABYTE for runs in (small, large))
-    basis = f"{few:.0f} MB at {small[0].secrets:,}, {many:.0f} MB at {large[0].secrets:,} Secrets"
-    return [
-        Figure("peak memory of az", max(runs), "MB", 160, False, None, basis, {"runs": runs}),
-        Figure("peak memory, growth", (many / few - 1) * 100, "%", 15, False, None, basis),
-    ]
+    found = [Figure("peak memory of az", max(runs), "MB", 160, False, None, "the highest of all runs", {"runs": runs})]
+    small, large = (m.near, m.many) if m.many else (m.few, m.near)
+    if small and large:
+        few, many = (_median([one.cost.peak for one in runs]) / MEGABYTE for runs in (small, large))
+        basis = f"{few:.0f} MB at {small[0].secrets:,}, {many:.0f} MB at {large[0].secrets:,} Secrets"
+        found.append(Figure("peak memory, growth", (many / few - 1) * 100, "%", 15, False, None, basis))
+    return found
 
 
 def _neighbour(m: Measurements) -> list[Figure]:

@@ -38,12 +38,16 @@ class Cost:
         return self.ended - self.began
 
 
-def run(command: list[str], environment: Mapping[str, str]) -> Cost:
-    """Run a command to its end. CPU counts the children that it waited for; the peak is the largest process's."""
+def run(command: list[str], environment: Mapping[str, str], directory: Path) -> Cost:
+    """Run a command to its end. CPU counts the children that it waited for; the peak is the largest process's.
+
+    :param directory: where it runs. Not the checkout: az would take the extension's code from there (``python -m``)
+    """
     began = time.monotonic()
     process = subprocess.Popen(
         command,
         env=dict(environment),
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
