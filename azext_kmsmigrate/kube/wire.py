@@ -37,12 +37,19 @@ class Wire:
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         """Status, headers and body of the answer. After an exception the wire has to be closed."""
-        if self._connection is None or self._connection.ended_by_server():
+        if self._connection is None or self.ended_by_server():
             self.close()
             self._connection = self._opened()
         self._connection.request(method, target, body, headers)
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
+
+    def ended_by_server(self) -> bool:
+        """Whether there is something to read before anything was asked: the end of the connection."""
+        from urllib3.util import wait_for_read
+
+        sock = self._connection.sock if self._connection else None
+        return sock is not None and bool(wait_for_read(sock, timeout=0.0))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -84,12 +91,6 @@ class _Connection(http.client.HTTPSConnection):
         held, self._held = self._held, b""
         super().send(held)
         return super().getresponse()
-
-    def ended_by_server(self) -> bool:
-        """Whether there is something to read before anything was asked: the end of the connection."""
-        from urllib3.util import wait_for_read
-
-        return self.sock is not None and bool(wait_for_read(self.sock, timeout=0.0))
 
 
 def _proxy_headers(user: str | None, password: str | None) -> dict[str, str]:

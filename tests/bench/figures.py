@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.bench.contenders import SETTLE_SECONDS, Ours, Pipe
 
 MEGABYTE = 1_000_000
+OTHERS = "others on this machine"
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,18 @@ def figures(m: Measurements) -> list[Figure]:
     """All that can be told from what was measured so far."""
     found = []
     if m.near and m.near_pipe:
-        found.append(_ratio("rewrite pass against the pipe, round trip 0", m.near_pipe, _rewriting(m.near), 3, 4))
+        found.append(
+            _ratio("rewrite pass against the pipe, round trip 0", m.near_pipe, m.near, _rewriting(m.near), 3, 4)
+        )
     if m.far and m.far_pipe:
         scaled = f"; pipe from {m.far_pipe[0].secrets} Secrets, scaled by count"
-        found.append(_ratio("rewrite pass against the pipe, 20 ms", m.far_pipe, _rewriting(m.far), 15, 20, scaled))
+        found.append(
+            _ratio("rewrite pass against the pipe, 20 ms", m.far_pipe, m.far, _rewriting(m.far), 15, 20, scaled)
+        )
         together = [one.together / one.secrets for one in m.far]
         name = "settle + rewrite + proof against the pipe alone, 20 ms"
         fixed = f"{scaled}; without the fixed wait of {SETTLE_SECONDS} s"
-        found.append(_ratio(name, m.far_pipe, together, 8, 12, fixed))
+        found.append(_ratio(name, m.far_pipe, m.far, together, 8, 12, fixed))
     runs = [*m.few, *m.near, *m.far, *m.many]
     if runs:
         found += _memory(m)
@@ -84,11 +89,19 @@ def where_time_goes(runs: Sequence[Ours]) -> list[tuple[str, float]]:
     rows: dict[str, float] = {}
     secrets = sum(one.secrets for one in runs)
     for one in runs:
-        known = {"client (az)": one.cost.cpu, **one.used.programs, "the benchmark and its neighbour": one.used.own}
-        others = max(0.0, one.used.busy - sum(known.values()))
-        for name, seconds in {**known, "others on this machine": others, "idle": one.used.idle}.items():
+        used = {"client (az)": one.cost.cpu, **one.used.programs, "the benchmark and its neighbour": one.used.own}
+        for name, seconds in {**used, OTHERS: _others(one), "idle": one.used.idle}.items():
             rows[name] = rows.get(name, 0.0) + seconds / secrets * 1000
     return sorted(((name, each) for name, each in rows.items() if each > 0.001), key=lambda row: -row[1])
+
+
+def taken_by_others(runs: Sequence[Ours | Pipe]) -> float:
+    """The share of the machine's CPU time that processes had which are no part of the benchmark."""
+    return sum(map(_others, runs)) / sum(one.used.busy + one.used.idle for one in runs)
+
+
+def _others(one: Ours | Pipe) -> float:
+    return max(0.0, one.used.busy - one.used.own - one.cost.cpu - sum(one.used.programs.values()))
 
 
 def table(found: Sequence[Figure]) -> str:
@@ -111,11 +124,23 @@ def _rewriting(runs: Sequence[Ours]) -> list[float]:
     return [one.rewriting / one.secrets for one in runs]
 
 
-def _ratio(name: str, pipes: Sequence[Pipe], ours: Sequence[float], limit: float, aim: float, more: str = "") -> Figure:
+def _ratio(
+    name: str,
+    pipes: Sequence[Pipe],
+    runs: Sequence[Ours],
+    ours: Sequence[float],
+    limit: float,
+    aim: float,
+    more: str = "",
+) -> Figure:
     theirs = [one.cost.seconds / one.secrets for one in pipes]
-    basis = f"{_rates(ours)} against {_rates(theirs)}{more}"
+    basis = f"{_rates(ours)} against {_rates(theirs)}{more}; {_shares(runs, pipes)}"
     samples = {"ours, s a Secret": list(ours), "pipe, s a Secret": theirs}
     return Figure(name, _median(theirs) / _median(ours), "x", limit, True, aim, basis, samples)
+
+
+def _shares(*contenders: Sequence[Ours | Pipe]) -> str:
+    return f"others took {' and '.join(f'{taken_by_others(runs):.0%}' for runs in contenders)} of the CPU"
 
 
 def _rates(seconds: Sequence[float]) -> str:
