@@ -27,20 +27,22 @@ KUBERNETES = "1.27.1"
 ROUND_TRIP_MS = 20
 # About a twentieth of the Secrets, of all sizes.
 PART = '-l "app.kubernetes.io/name in (app-1,app-2)" '
+WORKERS = (8, 16, 32)  # of the Go client
 VERBS = ("GET", "PATCH")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of Secrets, and how often the runs at a round trip are repeated."""
+    """Numbers of Secrets; how many turns are taken at round trip 0, and how often the others are repeated."""
 
     few: int
     middle: int
     many: int
+    turns: int
     repeats: int
 
 
-FULL, QUICK = Sizes(1_000, 10_000, 100_000, 3), Sizes(500, 2_000, 0, 1)
+FULL, QUICK = Sizes(1_000, 10_000, 100_000, 9, 3), Sizes(500, 2_000, 0, 6, 1)
 
 
 class Bench:
@@ -66,8 +68,14 @@ class Bench:
         self._seed(sizes.middle)
         self._neighbour_alone(15.0)
         # Ours and theirs in turn, so that the form that is written and the noise of the machine meet both alike.
-        for turn in ("ours", "pipe", "pipe", "ours", "ours", "pipe")[: 2 * max(2, sizes.repeats)]:
-            self._near(turn)
+        workers = list(WORKERS)
+        for turn in (("ours", "pipe", "bare") * 3)[: sizes.turns]:
+            if turn == "bare":
+                contest.make_stale()
+                m.near_bare.append(contest.bare(workers.pop(0)))
+                self._note(f"Go client, {m.near_bare[-1].workers} workers: {m.near_bare[-1].seconds:.1f} s")
+            else:
+                self._near(turn)
 
         self._lab.fault("round-trip", str(ROUND_TRIP_MS))
         part = self._part()

@@ -1,10 +1,10 @@
-"""The two that are compared: ``az aks kms-migrate rewrite-secrets``, and the pipe of Microsoft's article."""
+"""Who is compared: ``az aks kms-migrate rewrite-secrets``, the pipe of Microsoft's article, and a bare Go client."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from tests.az import AZ
 from tests.bench.neighbour import NAME
 from tests.bench.processes import Clocks, CommandFailed, Cost, run
 from tests.lab.client import LabClient
+from tests.lab.controlplane.real import binaries
 from tests.lab.model import StoredForm
 
 SETTLE_SECONDS = 3
+_PATCHER = Path(__file__).parent / "go" / "patcher"
 PIPE = "kubectl get secrets -A {select}-o json | kubectl replace -f -"
 
 
@@ -37,6 +39,17 @@ class Pipe:
     """One run of the pipe over ``secrets`` Secrets."""
 
     secrets: int
+    cost: Cost
+    used: Clocks
+
+
+@dataclass(frozen=True)
+class Bare:
+    """One run of the Go client: the rewriting alone, with so many workers."""
+
+    secrets: int
+    workers: int
+    seconds: float
     cost: Cost
     used: Clocks
 
@@ -95,6 +108,20 @@ class Contest:
         else:
             self._check_all_forms()
         return Pipe(secrets, cost, used)
+
+    def bare(self, workers: int) -> Bare:
+        """The same patches from a client that does nothing else."""
+        program = binaries.go_program(_PATCHER)
+        file = self.lab.directory / "endpoint.json"
+        file.touch(0o600)
+        file.write_text(json.dumps(asdict(self.lab.endpoint())))
+        before = Clocks.of(self.lab.process_id())
+        command = [str(program), f"-endpoint={file}", f"-workers={workers}"]
+        cost = _done(run(command, self._environment, self.lab.directory))
+        used = Clocks.of(self.lab.process_id()).since(before)
+        self._check_all_forms()
+        said = json.loads(cost.stdout)
+        return Bare(said["secrets"], workers, said["seconds"], cost, used)
 
     def _check_all_forms(self) -> None:
         forms = self.lab.etcd()

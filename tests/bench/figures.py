@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.contenders import SETTLE_SECONDS, Ours, Pipe
+from tests.bench.contenders import SETTLE_SECONDS, Bare, Ours, Pipe
 
 MEGABYTE = 1_000_000
 OTHERS = "others on this machine"
@@ -45,6 +45,7 @@ class Measurements:
     few: list[Ours] = field(default_factory=list)
     near: list[Ours] = field(default_factory=list)
     near_pipe: list[Pipe] = field(default_factory=list)
+    near_bare: list[Bare] = field(default_factory=list)
     far: list[Ours] = field(default_factory=list)
     far_pipe: list[Pipe] = field(default_factory=list)
     many: list[Ours] = field(default_factory=list)
@@ -60,6 +61,8 @@ def figures(m: Measurements) -> list[Figure]:
         found.append(
             _ratio("rewrite pass against the pipe, round trip 0", m.near_pipe, m.near, _rewriting(m.near), 3, 4)
         )
+    if m.near and m.near_bare:
+        found.append(_against_bare(m))
     if m.far and m.far_pipe:
         scaled = f"; pipe from {m.far_pipe[0].secrets} Secrets, scaled by count"
         found.append(
@@ -95,12 +98,12 @@ def where_time_goes(runs: Sequence[Ours]) -> list[tuple[str, float]]:
     return sorted(((name, each) for name, each in rows.items() if each > 0.001), key=lambda row: -row[1])
 
 
-def taken_by_others(runs: Sequence[Ours | Pipe]) -> float:
+def taken_by_others(runs: Sequence[Ours | Pipe | Bare]) -> float:
     """The share of the machine's CPU time that processes had which are no part of the benchmark."""
     return sum(map(_others, runs)) / sum(one.used.busy + one.used.idle for one in runs)
 
 
-def _others(one: Ours | Pipe) -> float:
+def _others(one: Ours | Pipe | Bare) -> float:
     return max(0.0, one.used.busy - one.used.own - one.cost.cpu - sum(one.used.programs.values()))
 
 
@@ -139,7 +142,16 @@ def _ratio(
     return Figure(name, _median(theirs) / _median(ours), "x", limit, True, aim, basis, samples)
 
 
-def _shares(*contenders: Sequence[Ours | Pipe]) -> str:
+def _against_bare(m: Measurements) -> Figure:
+    ours, bare = _rewriting(m.near), [one.seconds / one.secrets for one in m.near_bare]
+    best = min(m.near_bare, key=lambda one: one.seconds)
+    basis = f"{_rates(ours)} against {_rates(bare)}, {best.workers} workers best; {_shares(m.near, m.near_bare)}"
+    samples = {"ours, s a Secret": ours, "Go client, s a Secret": bare}
+    name = "rewrite pass against a bare Go client at its best, round trip 0"
+    return Figure(name, min(bare) / _median(ours), "x", 0.9, True, 1.0, basis, samples)
+
+
+def _shares(*contenders: Sequence[Ours | Pipe | Bare]) -> str:
     return f"others took {' and '.join(f'{taken_by_others(runs):.0%}' for runs in contenders)} of the CPU"
 
 

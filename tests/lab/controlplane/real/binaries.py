@@ -82,6 +82,11 @@ def toxiproxy(say: Say | None = None) -> Path:
     return _built(GoProgram("toxiproxy", _MODULES / "toxiproxy"), say)
 
 
+def go_program(module: Path, say: Say | None = None) -> Path:
+    """Any other Go program, of the module in a directory, which names it; builds it when it is not in the cache."""
+    return _built(GoProgram(module.name, module), say)
+
+
 def etcd() -> Path:
     return _system_program("etcd", "etcd-server")
 
