@@ -22,19 +22,19 @@ def load_arguments(self: Any, _: str) -> None:
             "patch that is offered. Default: the lowest minor version that is offered from 1.27 on.",
         )
         c.argument(
-            "azure_keyvault_kms_key_id",
+            "key_id",
             options_list=["--azure-keyvault-kms-key-id", "--key-id"],
             help="Identifier of the Key Vault key version for KMS v2. Default: the key of the cluster before KMS was "
             "turned off.",
         )
         c.argument(
-            "azure_keyvault_kms_key_vault_network_access",
+            "key_vault_access",
             options_list=["--azure-keyvault-kms-key-vault-network-access", "--key-vault-access"],
             arg_type=get_enum_type([a.value for a in NetworkAccess]),
             help="Network access of the key vault. Default: as before KMS was turned off.",
         )
         c.argument(
-            "azure_keyvault_kms_key_vault_resource_id",
+            "key_vault",
             options_list=["--azure-keyvault-kms-key-vault-resource-id", "--key-vault"],
             help="Resource ID of the key vault; for a private vault only. Default: as before KMS was turned off.",
         )

@@ -19,9 +19,9 @@ _VAULT_ID = re.compile(
 def validate_target(namespace: Any) -> None:
     """Version, key and vault, each by itself and against each other."""
     version = getattr(namespace, "kubernetes_version", None)
-    key = getattr(namespace, "azure_keyvault_kms_key_id", None)
-    access = getattr(namespace, "azure_keyvault_kms_key_vault_network_access", None)
-    vault = getattr(namespace, "azure_keyvault_kms_key_vault_resource_id", None)
+    key = getattr(namespace, "key_id", None)
+    access = getattr(namespace, "key_vault_access", None)
+    vault = getattr(namespace, "key_vault", None)
     if version is not None:
         try:
             KubernetesVersion.parse(version)

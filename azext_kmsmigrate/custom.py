@@ -19,16 +19,11 @@ def plan(
     resource_group_name: str,
     name: str,
     kubernetes_version: str | None = None,
-    azure_keyvault_kms_key_id: str | None = None,
-    azure_keyvault_kms_key_vault_network_access: str | None = None,
-    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
 ) -> PlanDocument:
-    goal = _goal(
-        kubernetes_version,
-        azure_keyvault_kms_key_id,
-        azure_keyvault_kms_key_vault_network_access,
-        azure_keyvault_kms_key_vault_resource_id,
-    )
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
     return runner_for(cmd, resource_group_name, name, Limits()).plan(goal)
 
 
@@ -38,20 +33,15 @@ def start(
     resource_group_name: str,
     name: str,
     kubernetes_version: str | None = None,
-    azure_keyvault_kms_key_id: str | None = None,
-    azure_keyvault_kms_key_vault_network_access: str | None = None,
-    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
     stop_after: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
-    goal = _goal(
-        kubernetes_version,
-        azure_keyvault_kms_key_id,
-        azure_keyvault_kms_key_vault_network_access,
-        azure_keyvault_kms_key_vault_resource_id,
-    )
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
     request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
@@ -106,19 +96,14 @@ def enable_kms(
     cmd: Any,
     resource_group_name: str,
     name: str,
-    azure_keyvault_kms_key_id: str | None = None,
-    azure_keyvault_kms_key_vault_network_access: str | None = None,
-    azure_keyvault_kms_key_vault_resource_id: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
-    goal = _goal(
-        None,
-        azure_keyvault_kms_key_id,
-        azure_keyvault_kms_key_vault_network_access,
-        azure_keyvault_kms_key_vault_resource_id,
-    )
+    goal = _goal(None, key_id, key_vault_access, key_vault)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
 

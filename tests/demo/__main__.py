@@ -57,12 +57,13 @@ def _migrate(lab: LabClient, az: Path, extensions: Path, secrets: int) -> None:
     before = lab.fingerprints()
     _etcd(lab)
     run("plan", "-o", "table")
-    run("start", "--yes")
+    # A lab of two replaces its API servers within seconds; on AKS the default of a minute is right.
+    run("start", "--yes", "--settle-seconds", "3")
     counts = _etcd(lab)
     # The migration may keep Secrets of its own; none may be stored in another form.
     if counts["kms-v1"] or counts["plain"] or counts["kms-v2"] < secrets:
         raise DemoError(f"etcd holds {counts}")
-    run("verify")
+    run("verify", "--settle-seconds", "1")
     after = lab.fingerprints()
     changed = sorted(name for name, fingerprint in before.items() if after.get(name) != fingerprint)
     if changed:

@@ -17,9 +17,9 @@ VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v
 def options(**given: str | None) -> Any:
     names = {
         "version": "kubernetes_version",
-        "key": "azure_keyvault_kms_key_id",
-        "access": "azure_keyvault_kms_key_vault_network_access",
-        "vault": "azure_keyvault_kms_key_vault_resource_id",
+        "key": "key_id",
+        "access": "key_vault_access",
+        "vault": "key_vault",
     }
     return SimpleNamespace(
         resource_group_name="shop", name="blue", **{full: given[name] for name, full in names.items() if name in given}
