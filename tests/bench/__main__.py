@@ -87,6 +87,8 @@ class Bench:
         self._lab.fault("round-trip", "0")
 
         if sizes.many:
+            # Room for what comes: etcd takes no more than two gigabytes, old revisions included.
+            self._lab.fault("compact")
             self._seed(sizes.many)
             contest.make_stale()
             self._lab.fault("compact")
