@@ -39,7 +39,7 @@ def start(
     key_vault: str | None = None,
     stop_after: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
@@ -60,7 +60,7 @@ def verify(
     name: str,
     namespace: list[str] | None = None,
     settle_seconds: int = 5,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     report_file: str | None = None,
 ) -> Verification:
     found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel)).verify(
@@ -85,7 +85,7 @@ def upgrade(
     name: str,
     kubernetes_version: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
@@ -102,7 +102,7 @@ def enable_kms(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
@@ -117,7 +117,7 @@ def rewrite_secrets(
     name: str,
     namespace: list[str] | None = None,
     settle_seconds: int = 60,
-    max_parallel: int = 24,
+    max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))

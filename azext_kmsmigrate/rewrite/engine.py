@@ -30,6 +30,7 @@ from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlist
 from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
+_LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
 _OF_THE_OBJECT = {
     FailureClass.ADMISSION_DENIED,
@@ -140,11 +141,15 @@ class _Crew:
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
         self._proof, self._canary = wanted.proof, wanted.canary
         self._queue: deque[SecretRef] = deque()
+        self._full = False
         self._busy = 0
         self._closed = False
         self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
-        self._change = threading.Condition()
+        # One lock, two kinds of waiters: waking all of them for each Secret cost more than the request itself.
+        self._lock = threading.Lock()
+        self._change = threading.Condition(self._lock)  # the lister waits for room, and for the end
+        self._ready = threading.Condition(self._lock)  # workers wait for a Secret that they may take
         self._threads: list[threading.Thread] = []
 
     # called by the lister
@@ -155,13 +160,16 @@ class _Crew:
             self._raise_if_broken()
             if self.stopping:
                 return True
-            if len(self._queue) >= PAGE_SIZE:
+            if self._full:
                 self._change.wait(timeout=1.0)
-                if len(self._queue) >= PAGE_SIZE:
+                self._full = len(self._queue) > _LOW
+                if self._full:
                     return False
             self._queue.append(secret)
-            self._change.notify_all()
-        self._hire()
+            self._full = len(self._queue) >= PAGE_SIZE
+            if self._busy < self._pacing.limit:
+                self._ready.notify()
+            self._hire()
         return True
 
     def skip(self) -> None:
@@ -198,7 +206,7 @@ class _Crew:
         with self._change:
             self._closed = True
             self._queue.clear()
-            self._change.notify_all()
+            self._ready.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -215,7 +223,8 @@ class _Crew:
             raise self._broken
 
     def _hire(self) -> None:
-        if len(self._threads) < self._pacing.limit:
+        wanted = min(self._pacing.limit, self._busy + len(self._queue))
+        if len(self._threads) < wanted and not self._closed:
             thread = threading.Thread(target=self._work, name=f"rewrite-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -249,10 +258,11 @@ class _Crew:
                     if not pause:
                         self._busy += 1
                         secret = self._queue.popleft()
-                        self._change.notify_all()
+                        if len(self._queue) == _LOW:
+                            self._change.notify()
                         return secret
                 else:
-                    self._change.wait(timeout=1.0)
+                    self._ready.wait(timeout=1.0)
             if pause:
                 self._clock.sleep(min(pause, 1.0))
 
@@ -263,7 +273,11 @@ class _Crew:
             answer = connection.patch(secret.namespace, secret.name)
             pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
+                limit = self._pacing.limit
                 self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
+                if self._pacing.limit > limit:
+                    self._ready.notify(self._pacing.limit - limit)
+                    self._hire()
                 closed = self._closed
             pause = pause_before_retry(answer, attempt, self._chance)
             if pause is None or closed:
@@ -300,7 +314,8 @@ class _Crew:
             if self._proof and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
-            self._change.notify_all()
+            if self.stopping or self._done():
+                self._change.notify()
 
     def _count_streak(self, secret: SecretRef, failure: Failure) -> None:
         if self._streak and self._streak[0][0] is not failure.kind:
