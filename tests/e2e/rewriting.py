@@ -59,13 +59,15 @@ def rewrite(az: Az, *words: str) -> Typed:
     return checked(az.migrate("rewrite-secrets", "--yes", *SETTLE, *words))
 
 
-def rewrite_and_meanwhile(az: Az, form: StoredForm, meanwhile: Callable[[], None], *words: str) -> Typed:
+def rewrite_and_meanwhile(
+    az: Az, form: StoredForm, meanwhile: Callable[[], None], *words: str, already: int = 20
+) -> Typed:
     """Rewrite; once some Secrets lie in the new form, and not all of them, something else happens too."""
     secrets = len(forms(az.lab))
     process = az.begin("rewrite-secrets", "--yes", *SETTLE, *words)
     try:
         wait_until(
-            lambda: process.poll() is not None or counted(az.lab).get(form.value, 0) > 20, "Secrets are rewritten"
+            lambda: process.poll() is not None or counted(az.lab).get(form.value, 0) > already, "Secrets are rewritten"
         )
         assert counted(az.lab).get(form.value, 0) < secrets, "the pass was over before anything could happen"
         meanwhile()

@@ -96,11 +96,12 @@ def test_an_api_server_that_begins_anew_and_knows_no_token_yet(az: Az) -> None:
     """It asks Entra ID for the signing keys at the first token; until it has them it answers 401."""
 
     def meanwhile() -> None:
+        az.lab.fault("connections", "slow:1500")
         az.lab.fault("replica", "restart 0")
         az.lab.fault("connections", "ok")
 
-    az.lab.fault("connections", "slow:400")
-    done = rewrite_and_meanwhile(az, V2, meanwhile)
+    az.lab.fault("connections", "slow:150")
+    done = rewrite_and_meanwhile(az, V2, meanwhile, already=5)
     assert_proven(done, az.lab, V2)
 
 

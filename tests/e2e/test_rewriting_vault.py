@@ -80,12 +80,11 @@ def test_one_api_server_goes_back_to_kms_v1(az: Az) -> None:
 def test_5000_secrets_with_a_vault_that_takes_40_ms(az: Az, capsys: pytest.CaptureFixture[str]) -> None:
     az.lab.fault("put-raw", "all")
     az.lab.fault("vault-delay", str(CALL_MILLISECONDS))
-    before = len(_calls(az))
-    began = time.monotonic()
+    began = time.time()
     done = rewrite(az)
-    seconds = time.monotonic() - began
-    calls = _calls(az)[before:]
-    figures = {"seconds": round(seconds), "calls": len(calls), "most calls in 10 s": _most_in_a_window(calls)}
+    ended = time.time()
+    calls = [at for at in _calls(az) if began <= at <= ended]
+    figures = {"seconds": round(ended - began), "calls": len(calls), "most calls in 10 s": _most_in_a_window(calls)}
     with capsys.disabled():
         sys.stdout.write(f"\n{SECRETS:,} Secrets, {CALL_MILLISECONDS} ms a call to the vault: {figures}\n")
     assert_proven(done, az.lab, PLAIN)
