@@ -1,26 +1,21 @@
-"""Sends requests to the API server over the ``kubernetes`` package's REST client.
-
-Bodies are read without the package's own decoding, because its debug log prints every body that it decodes.
-"""
+"""Sends requests to the API server, and tells its answers from its failures."""
 
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
-from azext_kmsmigrate.kube.access import Kubeconfig
 from azext_kmsmigrate.kube.faults import failure_of, no_answer
-from azext_kmsmigrate.kube.package import kubernetes_client
+from azext_kmsmigrate.kube.wire import Broken
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 from azext_kmsmigrate.ports import Clock
 
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
-_TIMEOUT = (10.0, 60.0)  # connect, read; the server itself gives up a write after 34 s
 _PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
 
 NOT_FOUND = 404
@@ -35,19 +30,21 @@ class Answered(Exception):
         self.status = status
 
 
+class Transport(Protocol):
+    """One kept connection to one API server."""
+
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
+        """Status, headers and body of the answer; ``body`` is JSON. Raises ``Broken`` when no answer came."""
+
+    def close(self) -> None:
+        """End the connection; the next exchange makes a new one."""
+
+
 class Channel:
-    """One connection pool of one connection: what is sent on it reaches one API server for as long as it holds."""
+    """A transport that signs in: what is sent on it reaches one API server for as long as its connection holds."""
 
-    def __init__(self, kubeconfig: Kubeconfig, tls: ssl.SSLContext, sign: Callable[[], Mapping[str, str]]) -> None:
-        import urllib3
-
-        client = kubernetes_client()
-        configuration = client.Configuration()
-        configuration.host = kubeconfig.server
-        self._rest = client.rest.RESTClientObject(configuration)
-        self._rest.pool_manager = _pool(urllib3, configuration, tls)
-        self._error = client.ApiException
-        self._server, self._sign = kubeconfig.server, sign
+    def __init__(self, transport: Transport, sign: Callable[[], Mapping[str, str]]) -> None:
+        self._transport, self._sign = transport, sign
 
     def send(
         self,
@@ -78,44 +75,30 @@ class Channel:
         accept: str,
         content_type: str,
     ) -> bytes | Failure:
-        import urllib3
-
         headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
-        # The package puts a query into the URL itself for PATCH and the like, and as fields for GET.
+        target = f"{path}?{urlencode(query)}" if query else path
         try:
-            response = self._rest.request(
-                method,
-                self._server + path,
-                query_params=list((query or {}).items()),
-                headers=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=_TIMEOUT,
+            status, answered, text = self._transport.exchange(
+                method, target, headers, None if body is None else json.dumps(body).encode()
             )
-        except self._error as error:
-            if not error.status:
-                return no_answer(error)
-            if error.status == NOT_FOUND:
-                raise Answered(NOT_FOUND) from None
-            raw = error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
-            return failure_of(error.status, error.headers or {}, raw)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except Broken as error:
             return no_answer(error)
-        try:
-            return bytes(response.data)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return no_answer(error)
+        if status < 300:
+            return text
+        if status == NOT_FOUND:
+            raise Answered(NOT_FOUND)
+        return failure_of(status, answered, text)
 
     def close(self) -> None:
         """End the connection; the next request makes a new one."""
-        self._rest.pool_manager.clear()
+        self._transport.close()
 
 
 class Api:
-    """The API server of one cluster: fresh channels, and patient calls on a shared one."""
+    """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own."""
 
-    def __init__(self, open_channel: Callable[[], Channel], clock: Clock) -> None:
-        self.open_channel, self._clock = open_channel, clock
+    def __init__(self, open_channel: Callable[[], Channel], open_shared: Callable[[], Channel], clock: Clock) -> None:
+        self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
         self._shared: Channel | None = None
 
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
@@ -128,7 +111,7 @@ class Api:
         deadline = self._clock.monotonic() + _PATIENCE
         pause = 0.5
         while True:
-            self._shared = self._shared or self.open_channel()
+            self._shared = self._shared or self._open_shared()
             answer = self._shared.send(method, path, **options)
             if isinstance(answer, bytes):
                 return json.loads(answer)
@@ -149,16 +132,3 @@ def _error(what: str, failure: Failure) -> ClusterError:
         no_answer_came = failure.kind.retriable and not failure.detail.startswith("HTTP")
         entry = errors.API_UNREACHABLE if no_answer_came else errors.API_FAILED
     return ClusterError(entry, what=what, code=failure)
-
-
-def _pool(urllib3: Any, configuration: Any, tls: ssl.SSLContext) -> Any:
-    options = {"num_pools": 1, "maxsize": 1, "block": True, "ssl_context": tls, "retries": False}
-    if configuration.proxy and not _bypassed(urllib3, configuration):
-        return urllib3.ProxyManager(configuration.proxy, **options)
-    return urllib3.PoolManager(**options)
-
-
-def _bypassed(urllib3: Any, configuration: Any) -> bool:
-    from requests.utils import should_bypass_proxies
-
-    return bool(should_bypass_proxies(configuration.host, configuration.no_proxy))

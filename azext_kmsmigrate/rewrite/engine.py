@@ -30,6 +30,7 @@ from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlist
 from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
+_LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
 _OF_THE_OBJECT = {
     FailureClass.ADMISSION_DENIED,
@@ -37,6 +38,7 @@ _OF_THE_OBJECT = {
     FailureClass.INVALID,
     FailureClass.TOO_LARGE,
 }
+_OF_THE_NAMESPACE = {FailureClass.FORBIDDEN, FailureClass.UNDECRYPTABLE}  # systemic only when several are hit
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,15 @@ class _Crew:
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
         self._proof, self._canary = wanted.proof, wanted.canary
         self._queue: deque[SecretRef] = deque()
+        self._full = False
         self._busy = 0
         self._closed = False
-        self._streak: tuple[FailureClass | None, int] = (None, 0)
+        self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
-        self._change = threading.Condition()
+        # One lock, two kinds of waiters: waking all of them for each Secret cost more than the request itself.
+        self._lock = threading.Lock()
+        self._change = threading.Condition(self._lock)  # the lister waits for room, and for the end
+        self._ready = threading.Condition(self._lock)  # workers wait for a Secret that they may take
         self._threads: list[threading.Thread] = []
 
     # called by the lister
@@ -154,13 +160,16 @@ class _Crew:
             self._raise_if_broken()
             if self.stopping:
                 return True
-            if len(self._queue) >= PAGE_SIZE:
+            if self._full:
                 self._change.wait(timeout=1.0)
-                if len(self._queue) >= PAGE_SIZE:
+                self._full = len(self._queue) > _LOW
+                if self._full:
                     return False
             self._queue.append(secret)
-            self._change.notify_all()
-        self._hire()
+            self._full = len(self._queue) >= PAGE_SIZE
+            if self._busy < self._pacing.limit:
+                self._ready.notify()
+            self._hire()
         return True
 
     def skip(self) -> None:
@@ -197,7 +206,7 @@ class _Crew:
         with self._change:
             self._closed = True
             self._queue.clear()
-            self._change.notify_all()
+            self._ready.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -214,7 +223,8 @@ class _Crew:
             raise self._broken
 
     def _hire(self) -> None:
-        if len(self._threads) < self._pacing.limit:
+        wanted = min(self._pacing.limit, self._busy + len(self._queue))
+        if len(self._threads) < wanted and not self._closed:
             thread = threading.Thread(target=self._work, name=f"rewrite-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -226,7 +236,11 @@ class _Crew:
             with closing(self._secrets.connect()) as connection:
                 self._send_canary(connection)
                 while (secret := self._take()) is not None:
-                    self._record(secret, self._patch(connection, secret))
+                    answer = self._patch(connection, secret)
+                    what = verdict(secret, answer)
+                    if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
+                        what = Verdict.CHANGED
+                    self._record(secret, answer, what)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
@@ -244,10 +258,11 @@ class _Crew:
                     if not pause:
                         self._busy += 1
                         secret = self._queue.popleft()
-                        self._change.notify_all()
+                        if len(self._queue) == _LOW:
+                            self._change.notify()
                         return secret
                 else:
-                    self._change.wait(timeout=1.0)
+                    self._ready.wait(timeout=1.0)
             if pause:
                 self._clock.sleep(min(pause, 1.0))
 
@@ -258,7 +273,11 @@ class _Crew:
             answer = connection.patch(secret.namespace, secret.name)
             pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
+                limit = self._pacing.limit
                 self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
+                if self._pacing.limit > limit:
+                    self._ready.notify(self._pacing.limit - limit)
+                    self._hire()
                 closed = self._closed
             pause = pause_before_retry(answer, attempt, self._chance)
             if pause is None or closed:
@@ -279,8 +298,7 @@ class _Crew:
                 self.stopping = True
                 self._change.notify_all()
 
-    def _record(self, secret: SecretRef, answer: Answer) -> None:
-        what = verdict(secret, answer)
+    def _record(self, secret: SecretRef, answer: Answer, what: Verdict) -> None:
         with self._change:
             self._busy -= 1
             r = self.result
@@ -290,20 +308,40 @@ class _Crew:
             r.gone += what is Verdict.GONE
             if isinstance(answer, Failure):
                 r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
-                self._count_streak(answer)
+                self._count_streak(secret, answer)
             else:
-                self._streak = (None, 0)
+                self._streak = []
             if self._proof and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
-            self._change.notify_all()
+            if self.stopping or self._done():
+                self._change.notify()
 
-    def _count_streak(self, failure: Failure) -> None:
-        kind, length = self._streak
-        self._streak = (failure.kind, length + 1 if kind is failure.kind else 1)
-        if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
-            self.result.systemic = failure
-            self.stopping = True
+    def _count_streak(self, secret: SecretRef, failure: Failure) -> None:
+        if self._streak and self._streak[0][0] is not failure.kind:
+            self._streak = []
+        self._streak.append((failure.kind, secret.namespace))
+        if failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC:
+            return
+        if failure.kind in _OF_THE_NAMESPACE and len({namespace for _, namespace in self._streak}) == 1:
+            return
+        self.result.systemic = failure
+        self.stopping = True
+
+
+def _moves_again(connection: Connection, secret: SecretRef, first: Answer) -> bool:
+    """Whether a Secret moves at every patch through one API server: that is a webhook that changes it each time.
+
+    An API server that has just written a Secret finds it current, unless something changes it: so it lies in the form
+    that this server writes, and its moving is no sign of another.
+    """
+    second = connection.patch(secret.namespace, secret.name)
+    return (
+        isinstance(first, Patched)
+        and isinstance(second, Patched)
+        and second.uid == first.uid
+        and second.resource_version != first.resource_version
+    )
 
 
 def _in_other_form(secret: SecretRef, detail: str) -> FailedSecret:

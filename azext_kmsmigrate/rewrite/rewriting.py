@@ -39,7 +39,7 @@ class Limits:
 
     grace: float = 60.0
     patience: float = 1200.0
-    parallel: int = 24
+    parallel: int = 64
 
 
 def stored_form(state: KmsState) -> StoredAs:
@@ -205,7 +205,7 @@ class Rewriting:
 
 
 def _record(found: PassResult) -> PassRecord:
-    return PassRecord(found.counts, round(found.seconds, 1), found.changed, found.digest)
+    return PassRecord(found.counts, round(found.seconds, 3), found.changed, found.digest)
 
 
 def _text(counts: SecretCounts) -> str:

@@ -119,6 +119,10 @@ class LabClient:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""
         self._ask("fault", kind=kind, arg=arg)
 
+    def process_id(self) -> int:
+        """The daemon's; etcd, the API servers and all else that runs for the lab are its children."""
+        return int(self._ask("process-id"))
+
     def environment(self) -> dict[str, str]:
         """What to add to the environment of az and kubectl."""
         return dict(self._ask("environment"))

@@ -44,6 +44,7 @@ class Daemon:
             "key-id": lambda given: self._lab.azure.key_id(given["key"]),
             "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),
+            "process-id": lambda _: os.getpid(),
             "environment": lambda _: self._lab.environment(),
             "endpoint": self._endpoint,
             "down": lambda _: self._over.set(),

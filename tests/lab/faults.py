@@ -155,6 +155,10 @@ def _connections(lab: Laboratory, words: list[str]) -> None:
         raise BadFault(f"connections cannot be {how}")
 
 
+def _round_trip(lab: Laboratory, words: list[str]) -> None:
+    lab.move_away(_number(*_words(words, 1)))
+
+
 def _webhook(lab: Laboratory, words: list[str]) -> None:
     action, *rest = words or [""]
     (whom,) = rest if len(rest) == 1 else ("",)
@@ -235,6 +239,7 @@ FAULTS: dict[str, Fault] = {
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
+    "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(
         "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | allow",
         "an admission webhook refuses updates, answers too late, or changes what is written (the last two: real)",

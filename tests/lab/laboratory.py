@@ -14,6 +14,7 @@ from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.plane import ControlPlane
 from tests.lab.controlplane.ports import ReplicaHost
 from tests.lab.controlplane.real import binaries
+from tests.lab.controlplane.real.distant_network import DistantNetwork
 from tests.lab.controlplane.real.host import RealReplicaHost
 from tests.lab.embedded.host import EmbeddedReplicaHost
 from tests.lab.model import SECRETS_PREFIX, Endpoint, EntraTrust, LabOptions, VaultAccess
@@ -35,6 +36,7 @@ class Laboratory:
         """The raw values as they were when the lab was ready: what ``put-raw`` puts back."""
         self.proxy: ConnectionProxy | None = None
         self._webhooks: AdmissionWebhooks | None = None
+        self._network: DistantNetwork | None = None
         self._denied: set[tuple[str, str]] = set()
         self._ends = contextlib.ExitStack()
         self._ending = threading.Lock()
@@ -112,6 +114,19 @@ class Laboratory:
             raise RuntimeError("the real API servers cannot run here: " + "; ".join(missing))
         flags = options.extra.get("apiserver-flags", "").split()
         return RealReplicaHost(directory, options.replicas, vault=vault, entra=entra, extra_flags=flags)
+
+    def move_away(self, rtt_ms: float) -> None:
+        """Put a network of this round trip before the front door, for who connects from now on; 0: none."""
+        network, self._network = self._network, None
+        self.plane.door = self.proxy.address if self.proxy else ""
+        if network:
+            network.stop()
+        if rtt_ms:
+            log = self.directory / "toxiproxy.log"
+            network = DistantNetwork(binaries.toxiproxy(), self.host.endpoint().server, rtt_ms, log)
+            self._begin(network.start, network.stop)
+            self._network, self.plane.door = network, network.url
+        self._write_kubeconfig(self.plane.endpoint())
 
     def deny(self, namespace: str, name: str) -> None:
         """From now on an admission webhook refuses this Secret's updates."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,7 @@ NAMESPACES = (
 )
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
+_BATCH = 5_000  # manifests held at once
 _SIZES = (900,) * 6 + (3_000,) * 3 + (20_000,)
 _FINGERPRINTED = ("uid", "labels", "annotations", "managedFields", "creationTimestamp")
 
@@ -49,9 +51,9 @@ def sightings(text: str) -> Iterator[str]:
 MARKER_SIGHTINGS = tuple(sightings(MARKER))
 
 
-def secrets(count: int, seed: int = 1) -> Iterator[Document]:
-    """The Secret manifests, numbered from 0."""
-    for number in range(count):
+def secrets(count: int, seed: int = 1, begin: int = 0) -> Iterator[Document]:
+    """The Secret manifests, numbered from ``begin`` up to ``count``."""
+    for number in range(begin, count):
         yield secret(number, random.Random(f"{seed}/{number}"))
 
 
@@ -79,14 +81,16 @@ def secret(number: int, chance: random.Random) -> Document:
     return manifest
 
 
-def seed(endpoint: Endpoint, count: int, seed: int = 1) -> None:
-    """Create the namespaces and the Secrets, with several connections."""
+def seed(endpoint: Endpoint, count: int, seed: int = 1, begin: int = 0) -> None:
+    """Create the namespaces and the Secrets, with several connections; those before ``begin`` are there already."""
     if not count:
         return
     with administrator(endpoint) as api:
         for name in NAMESPACES:
             api.create_if_absent("/api/v1/namespaces", {"metadata": {"name": name}})
-    in_parallel(endpoint, list(secrets(count, seed)), _create)
+    manifests = secrets(count, seed, begin)
+    while batch := list(itertools.islice(manifests, _BATCH)):
+        in_parallel(endpoint, batch, _create)
 
 
 def fingerprints(endpoint: Endpoint) -> dict[str, dict[str, str]]:

@@ -94,10 +94,24 @@ def _answered(pacing: Pacing, seconds: float, count: int = 200) -> Pacing:
     return pacing
 
 
-def test_pacing_goes_up_by_one_while_latency_holds_and_stops_at_its_ceiling() -> None:
-    assert _answered(Pacing(), 0.01, 16).limit == START + 1
+def _at_work(pacing: Pacing, round_trip: float, each: float, count: int) -> Pacing:
+    """Answers of a server that works on one request at a time, ``each`` seconds, ``round_trip`` away."""
+    for _ in range(count):
+        pacing.answered(max(round_trip + each, pacing.limit * each), pushed_back=False)
+    return pacing
+
+
+def test_pacing_doubles_while_nobody_waits_and_stops_at_its_ceiling() -> None:
+    assert _answered(Pacing(), 0.01, 16).limit == 2 * START
     assert _answered(Pacing(), 0.01, 5000).limit == CEILING
     assert _answered(Pacing(ceiling=1), 0.01).limit == 1
+
+
+@pytest.mark.parametrize("round_trip", [0.0, 0.005, 0.02, 0.04])
+def test_pacing_keeps_a_server_busy_at_any_distance_with_a_few_requests_waiting(round_trip: float) -> None:
+    pacing = _at_work(Pacing(), round_trip, 0.001, 20_000)
+    needed = (round_trip + 0.001) / 0.001
+    assert needed <= pacing.limit <= needed + 5
 
 
 def test_a_push_back_halves_it_and_never_below_one() -> None:
@@ -109,11 +123,26 @@ def test_a_push_back_halves_it_and_never_below_one() -> None:
     assert limits == [4, 2, 1, 1, 1]
 
 
-def test_answers_that_become_slow_halve_it() -> None:
+def test_after_a_push_back_it_comes_up_again_however_far_the_server_is() -> None:
+    pacing = _at_work(Pacing(), 0.02, 0.001, 20_000)
+    before = pacing.limit
+    for _ in range(10):
+        pacing.answered(0.02, pushed_back=True)
+    assert pacing.limit == 1
+    assert _at_work(pacing, 0.02, 0.001, 20_000).limit >= before - 4
+
+
+def test_a_server_in_trouble_halves_it() -> None:
     pacing = _answered(Pacing(limit=8), 0.01, 16)
     before = pacing.limit
-    _answered(pacing, 1.0, 18)
+    _answered(pacing, 1.0, 2 * before)
     assert pacing.limit == before // 2
+
+
+def test_a_network_that_became_longer_is_learned() -> None:
+    pacing = _at_work(Pacing(), 0.001, 0.001, 20_000)
+    assert pacing.limit < 10
+    assert _at_work(pacing, 0.03, 0.001, 20_000).limit >= 25
 
 
 # inventory

@@ -123,7 +123,7 @@ def test_many_failures_of_one_class_in_a_row_are_the_servers_and_stop_the_pass(k
     result = run(sim, ALL)
     assert result.systemic is not None
     assert result.systemic.kind is kind
-    assert 25 <= len(result.failed) < 60
+    assert 25 <= len(result.failed) < 130  # one namespace may be locked, two are not all of them
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,16 @@ def kms_plugin(say: Say | None = None) -> Path:
     return _built(GoProgram("kms-plugin", _MODULES / "kms-plugin"), say)
 
 
+def toxiproxy(say: Say | None = None) -> Path:
+    """A distant network in one program; builds it when it is not in the cache."""
+    return _built(GoProgram("toxiproxy", _MODULES / "toxiproxy"), say)
+
+
+def go_program(module: Path, say: Say | None = None) -> Path:
+    """Any other Go program, of the module in a directory, which names it; builds it when it is not in the cache."""
+    return _built(GoProgram(module.name, module), say)
+
+
 def etcd() -> Path:
     return _system_program("etcd", "etcd-server")
 
@@ -240,6 +250,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     programs = [
         GoProgram("kms-plugin", _MODULES / "kms-plugin"),
+        GoProgram("toxiproxy", _MODULES / "toxiproxy"),
         *(GoProgram(_API_SERVER, _MODULES / f"{_API_SERVER}-{v}", v) for v in offered_versions()),
     ]
     for program in programs:

@@ -1,0 +1,3 @@
+module patcher
+
+go 1.24.0
