@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -58,16 +59,6 @@ def az(lab_az: Az) -> Iterator[Az]:
         assert_proven(rewrite(lab_az), lab_az.lab, V2)
 
 
-@pytest.fixture
-def writers(az: Az) -> Iterator[Az]:
-    """For tests that give API servers another configuration: they have their own again before the next test."""
-    yield az
-    az.lab.fault("connections", "ok")
-    for replica in (0, 1):
-        az.lab.fault("replica", f"restart {replica}")
-    assert_proven(rewrite(az), az.lab, V2)
-
-
 def test_a_canary_deleted_before_anybody_saw_it_move_leaves_nothing_to_prove_with(lab_az: Az) -> None:
     """Without counters only the canary from before the change shows that the API servers changed over."""
     key = ("--key-id", lab_az.lab.key_id(), "--key-vault-access", "Public")
@@ -86,41 +77,43 @@ def test_a_canary_deleted_before_anybody_saw_it_move_leaves_nothing_to_prove_wit
 
 
 @COUNTERS
-def test_azure_says_encrypted_and_every_api_server_still_writes_plain_text(writers: Az, metrics: bool) -> None:
-    writers.lab.fault("put-raw", "all")
-    for replica in (0, 1):
-        writers.lab.fault("replica-config", f"{replica} identity-first")
-    before = _raw(writers)
-    assert counted(writers.lab) == {"plain": SECRETS}
-    with _rights(writers, metrics):
-        done = verify(writers)
-        assert_claims_nothing(done)
-        nothing = checked(writers.migrate("start", "--yes", *SETTLE))
+def test_azure_says_encrypted_and_every_api_server_still_writes_plain_text(az: Az, metrics: bool) -> None:
+    az.lab.fault("put-raw", "all")
+    with _writing_plain_text(az, 0, 1), _rights(az, metrics):
+        before = _raw(az)
+        assert counted(az.lab) == {"plain": SECRETS}
+        assert_claims_nothing(verify(az))
+        nothing = checked(az.migrate("start", "--yes", *SETTLE))
         if not metrics:
-            assert_claims_nothing(rewrite(writers))
-        assert _raw(writers) == before
+            assert_claims_nothing(rewrite(az))
+        assert _raw(az) == before
     assert nothing.document["state"] == "NothingToDo"
     assert "proven" not in nothing.stdout
     assert "every Secret" not in nothing.stdout
 
 
-@COUNTERS
-def test_one_api_server_goes_back_to_plain_text_after_the_proof(writers: Az, metrics: bool) -> None:
-    writers.lab.fault("replica-config", "0 identity-first")
-    before = _raw(writers)
-    with _rights(writers, metrics):
-        assert_claims_nothing(verify(writers))
-    _assert_hardly_touched(writers, before, at_most=1)
+def test_one_api_server_goes_back_to_plain_text_after_the_proof(az: Az) -> None:
+    """With counters too: ``test_rewriting_vault`` has one that goes back to KMS v1."""
+    before = _raw(az)
+    with _writing_plain_text(az, 0), _rights(az, False):
+        assert_claims_nothing(verify(az))
+    _assert_hardly_touched(az, before, at_most=1)
 
 
 @COUNTERS
-def test_one_api_server_goes_back_to_plain_text_during_the_proof(writers: Az, metrics: bool) -> None:
+def test_one_api_server_goes_back_to_plain_text_during_the_proof(az: Az, metrics: bool) -> None:
     """After the settling: ``verify`` has to find out by itself, before it has converted more than it looks at."""
-    before = _raw(writers)
-    with _rights(writers, metrics):
-        done = _meanwhile(writers, "settled", lambda: _go_back(writers))
-        assert_claims_nothing(done)
-    _assert_hardly_touched(writers, before, at_most=WORKERS)
+    before = _raw(az)
+
+    with contextlib.ExitStack() as going_back, _rights(az, metrics):
+
+        def go_back() -> None:
+            az.lab.fault("connections", "slow:1500")  # so that it has gone back before the proof is over
+            going_back.enter_context(_writing_plain_text(az, 0))
+            az.lab.fault("connections", "ok")
+
+        assert_claims_nothing(_meanwhile(az, "settled", go_back))
+    _assert_hardly_touched(az, before, at_most=WORKERS)
 
 
 @COUNTERS
@@ -205,11 +198,17 @@ def _meanwhile(az: Az, moment: str, act: Callable[[], object]) -> Typed:
     return checked(Typed(process.returncode, stdout, said + stderr))
 
 
-def _go_back(az: Az) -> None:
-    """Slow enough that one API server has gone back to plain text before the proof is over."""
-    az.lab.fault("connections", "slow:1500")
-    az.lab.fault("replica-config", "0 identity-first")
-    az.lab.fault("connections", "ok")
+@contextmanager
+def _writing_plain_text(az: Az, *replicas: int) -> Iterator[None]:
+    """These API servers write as before KMS was turned on; they have their own configuration again at the end."""
+    for replica in replicas:
+        az.lab.fault("replica-config", f"{replica} identity-first")
+    try:
+        yield
+    finally:
+        az.lab.fault("connections", "ok")
+        for replica in replicas:
+            az.lab.fault("replica", f"restart {replica}")
 
 
 def _rights(az: Az, metrics: bool) -> AbstractContextManager[None]:
