@@ -76,7 +76,7 @@ class Evidence:
         if self.grade is Grade.NONE:
             lacks.append(
                 "no sign of what the API servers write: their counters (/metrics) cannot be read, and no canary from "
-                "before the change was seen to move"
+                "before the change was seen to move; allow the user 'get' on the non-resource URL /metrics"
             )
         if self.systemic:
             lacks.append(f"the pass was stopped, because so many Secrets in a row failed with {self.systemic}")
