@@ -20,4 +20,5 @@ setup(
     packages=find_packages(include=["azext_kmsmigrate", "azext_kmsmigrate.*"]),
     package_data={"azext_kmsmigrate": ["azext_metadata.json"]},
     python_requires=">=3.10",
+    install_requires=["kubernetes>=31,<36"],
 )

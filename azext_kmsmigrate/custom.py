@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azext_kmsmigrate.loop import Request
@@ -62,8 +63,9 @@ def verify(
     max_parallel: int = 64,
     report_file: str | None = None,
 ) -> Verification:
-    limits = Limits(float(settle_seconds), patience=max(60.0, 4.0 * settle_seconds), parallel=max_parallel)
-    found = runner_for(cmd, resource_group_name, name, limits).verify(tuple(namespace or ()))
+    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel)).verify(
+        tuple(namespace or ())
+    )
     if report_file:
         write_report(report_file, found)
     return found.shortened(100)
@@ -118,12 +120,17 @@ def rewrite_secrets(
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
 def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:
     return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
+
+
+def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:
+    """For commands that change nothing in Azure: API servers that disagree are not waited for as after a change."""
+    return replace(_limits(settle_seconds, max_parallel), patience=max(60.0, 4.0 * settle_seconds))
 
 
 def _limits(settle_seconds: int, max_parallel: int) -> Limits:

@@ -41,7 +41,8 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
     cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
-    api = Api(_Door(cmd.cli_ctx, client, cluster).open, clock)
+    door = _Door(cmd.cli_ctx, client, cluster)
+    api = Api(door.open, door.open_shared, clock)
     world = World(
         cluster=ArmCluster(client, cluster, clock),
         secrets=KubeSecrets(api),
@@ -61,20 +62,32 @@ class _Door:
         self._cli_ctx, self._client, self._name = cli_ctx, client, name
 
     def open(self) -> Any:
+        """A fresh connection, for a pass."""
         from azext_kmsmigrate.kube.api import Channel
+        from azext_kmsmigrate.kube.wire import Wire
 
-        return Channel(*self._parts)
+        route, tls, sign = self._parts
+        return Channel(Wire(route, tls), sign)
+
+    def open_shared(self) -> Any:
+        """The connection of everything else."""
+        from azext_kmsmigrate.kube.api import Channel
+        from azext_kmsmigrate.kube.rest import RestClient
+
+        route, tls, sign = self._parts
+        return Channel(RestClient(route, tls), sign)
 
     @functools.cached_property
     def _parts(self) -> tuple[Any, Any, Callable[[], dict[str, str]]]:
         from azext_kmsmigrate.arm.credentials import user_kubeconfig
         from azext_kmsmigrate.kube.access import BearerToken, parse, tls_context
+        from azext_kmsmigrate.kube.wire import Route
 
         kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
         sign: Callable[[], dict[str, str]] = dict
         if kubeconfig.server_app:
             sign = BearerToken(kubeconfig.server_app, self._fetch_token, time.time).header
-        return kubeconfig, tls_context(kubeconfig), sign
+        return Route.to(kubeconfig.server), tls_context(kubeconfig), sign
 
     def _fetch_token(self, server_app: str) -> tuple[str, float]:
         from azure.cli.core._profile import Profile

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
-from azext_kmsmigrate.kube.access import Kubeconfig
 from azext_kmsmigrate.kube.faults import failure_of, no_answer
-from azext_kmsmigrate.kube.wire import Broken, Route, Wire
+from azext_kmsmigrate.kube.wire import Broken
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 from azext_kmsmigrate.ports import Clock
 
@@ -32,11 +30,21 @@ class Answered(Exception):
         self.status = status
 
 
-class Channel:
-    """One kept connection: what is sent on it reaches one API server for as long as it holds."""
+class Transport(Protocol):
+    """One kept connection to one API server."""
 
-    def __init__(self, kubeconfig: Kubeconfig, tls: ssl.SSLContext, sign: Callable[[], Mapping[str, str]]) -> None:
-        self._wire, self._sign = Wire(_route(kubeconfig.server), tls), sign
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
+        """Status, headers and body of the answer; ``body`` is JSON. Raises ``Broken`` when no answer came."""
+
+    def close(self) -> None:
+        """End the connection; the next exchange makes a new one."""
+
+
+class Channel:
+    """A transport that signs in: what is sent on it reaches one API server for as long as its connection holds."""
+
+    def __init__(self, transport: Transport, sign: Callable[[], Mapping[str, str]]) -> None:
+        self._transport, self._sign = transport, sign
 
     def send(
         self,
@@ -70,7 +78,7 @@ class Channel:
         headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
         target = f"{path}?{urlencode(query)}" if query else path
         try:
-            status, answered, text = self._wire.exchange(
+            status, answered, text = self._transport.exchange(
                 method, target, headers, None if body is None else json.dumps(body).encode()
             )
         except Broken as error:
@@ -83,14 +91,14 @@ class Channel:
 
     def close(self) -> None:
         """End the connection; the next request makes a new one."""
-        self._wire.close()
+        self._transport.close()
 
 
 class Api:
-    """The API server of one cluster: fresh channels, and patient calls on a shared one."""
+    """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own."""
 
-    def __init__(self, open_channel: Callable[[], Channel], clock: Clock) -> None:
-        self.open_channel, self._clock = open_channel, clock
+    def __init__(self, open_channel: Callable[[], Channel], open_shared: Callable[[], Channel], clock: Clock) -> None:
+        self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
         self._shared: Channel | None = None
 
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
@@ -103,7 +111,7 @@ class Api:
         deadline = self._clock.monotonic() + _PATIENCE
         pause = 0.5
         while True:
-            self._shared = self._shared or self.open_channel()
+            self._shared = self._shared or self._open_shared()
             answer = self._shared.send(method, path, **options)
             if isinstance(answer, bytes):
                 return json.loads(answer)
@@ -124,10 +132,3 @@ def _error(what: str, failure: Failure) -> ClusterError:
         no_answer_came = failure.kind.retriable and not failure.detail.startswith("HTTP")
         entry = errors.API_UNREACHABLE if no_answer_came else errors.API_FAILED
     return ClusterError(entry, what=what, code=failure)
-
-
-def _route(server: str) -> Route:
-    """Through the proxy of the environment, where there is one for this server."""
-    from requests.utils import get_environ_proxies, select_proxy
-
-    return Route(server, select_proxy(server, get_environ_proxies(server)))

@@ -23,6 +23,7 @@ _LONGEST_WAIT = 60.0  # seconds; a server that asks for more is asked again all 
 
 # 500 answers that go away: a KMS v2 provider that has not yet had, or has just lost, a good Status.
 _PASSING = ("expired at", "nil transformer", "etcdserver:", "leader changed")
+_KMS_REFUSED = "rpc error:"  # of the KMS plugin, inside a failure to encrypt or decrypt
 _LOST_KEY = (
     "unable to transform key",
     "no matching prefix found",
@@ -49,11 +50,10 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         return Failure(FailureClass.INVALID, _fields(document))
     if status >= 500 and any(words in message for words in _LOST_KEY) and not _passing(message):
         found = _SECRET_KEY.search(message)
-        return Failure(
-            FailureClass.UNDECRYPTABLE,
-            "the API server has no key for it",
-            secret=f"{found[1]}/{found[2]}" if found else "",
-        )
+        secret = f"{found[1]}/{found[2]}" if found else ""
+        if _KMS_REFUSED in message:
+            return Failure(FailureClass.KEY_UNAVAILABLE, "Key Vault did not decrypt it", retry_after, secret=secret)
+        return Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it", secret=secret)
     kind = _BY_STATUS.get(status)
     if kind is None:
         kind = FailureClass.TRANSIENT if status >= 500 else FailureClass.UNEXPECTED

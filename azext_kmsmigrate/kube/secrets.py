@@ -14,6 +14,7 @@ from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Failure
 NAMESPACE, CANARY = "kube-system", "aks-kms-migrate-canary"
 _CANARY_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{CANARY}"
 _MERGE = "application/merge-patch+json"
+_COUNTER_ATTEMPTS = 3  # a connection that was just cut is no reason to do without counters
 _TOUCHED = "aks-kms-migrate/touched"
 
 _OPERATIONS = re.compile(rb"^apiserver_storage_transformation_operations_total\{([^}]*)\} (\S+)", re.M)
@@ -96,8 +97,13 @@ class KubeConnection:
         return self._patch(namespace, name, {"metadata": {"annotations": {_TOUCHED: value}}})
 
     def counters(self) -> Counters | None:
-        answer = _sent(self._channel, "GET", "/metrics", accept="text/plain")
-        return None if isinstance(answer, Failure) else read_counters(answer)
+        for _ in range(_COUNTER_ATTEMPTS):
+            answer = _sent(self._channel, "GET", "/metrics", accept="text/plain")
+            if not isinstance(answer, Failure):
+                return read_counters(answer)
+            if not answer.kind.retriable:
+                break
+        return None
 
     def signs(self) -> tuple[str, ...]:
         return (*self._kms_checks(), *self._identities())

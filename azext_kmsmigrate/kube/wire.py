@@ -1,7 +1,8 @@
 """One kept connection to one API server: HTTP/1.1 as the standard library speaks it.
 
 A pass sends hundreds of requests a second, and what happens here is most of what a request costs the client: the
-``kubernetes`` package's REST client over urllib3 took more than twice the CPU.
+``kubernetes`` package's REST client over urllib3 took more than twice the CPU. Everything else goes over that one
+(``kube.rest``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ class Route:
 
     server: str
     proxy: str | None = None
+
+    @classmethod
+    def to(cls, server: str) -> Route:
+        """Through the proxy of the environment, where there is one for this server."""
+        from requests.utils import get_environ_proxies, select_proxy
+
+        return cls(server, select_proxy(server, get_environ_proxies(server)))
 
 
 class Wire:

@@ -23,6 +23,7 @@ class FailureClass(str, enum.Enum):
     UNAUTHORIZED = "unauthorized"
     INVALID = "invalid"
     UNDECRYPTABLE = "undecryptable"
+    KEY_UNAVAILABLE = "keyUnavailable"  # Key Vault, or the way to it, refused just now: the key may be well
     TOO_LARGE = "tooLarge"
     THROTTLED = "throttled"
     TIMED_OUT = "timedOut"
@@ -39,6 +40,7 @@ class FailureClass(str, enum.Enum):
             FailureClass.TIMED_OUT,
             FailureClass.TRANSIENT,
             FailureClass.WEBHOOK_DOWN,
+            FailureClass.KEY_UNAVAILABLE,
         )
 
     @property
@@ -129,6 +131,7 @@ REMEDIES = {
     FailureClass.UNAUTHORIZED: "sign in again: az login",
     FailureClass.INVALID: "mend the field named: today's validation refuses what was once accepted",
     FailureClass.UNDECRYPTABLE: "bring back the key version it was encrypted with, or create it anew",
+    FailureClass.KEY_UNAVAILABLE: "see that the key is enabled and its vault in reach, then type the command again",
     FailureClass.TOO_LARGE: "make it smaller: it is at the limit of what etcd takes",
     FailureClass.OTHER_FORM: "rewrite all Secrets: az aks kms-migrate rewrite-secrets",
 }

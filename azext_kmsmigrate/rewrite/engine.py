@@ -8,6 +8,7 @@ page, and only failures are kept.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import threading
 from collections import deque
@@ -25,9 +26,9 @@ from azext_kmsmigrate.migration.secret import (
     SecretRef,
 )
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
-from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, Unlisted, is_due, walk
+from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
-from azext_kmsmigrate.rewrite.verdict import MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
@@ -37,6 +38,7 @@ _OF_THE_OBJECT = {
     FailureClass.INVALID,
     FailureClass.TOO_LARGE,
 }
+_OF_THE_NAMESPACE = {FailureClass.FORBIDDEN, FailureClass.UNDECRYPTABLE}  # systemic only when several are hit
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,15 @@ class Engine:
 
     def read_page(self, namespace: str, token: str, limit: int = PAGE_SIZE) -> Page | Failure:
         """One page of the list; a failure that may pass has been retried, one of time has not when it could be less."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             page = self._secrets.page(namespace=namespace, limit=limit, token=token)
-            if isinstance(page, Failure) and page.kind is FailureClass.TIMED_OUT and limit > 1:
+            if isinstance(page, Failure) and page.kind in SMALLER_MAY_DO and limit > 1:
                 return page
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
             if pause is None:
                 return page
             self._clock.sleep(pause)
-        return page
+        raise AssertionError("not reached")
 
 
 class _Crew:
@@ -142,7 +144,7 @@ class _Crew:
         self._full = False
         self._busy = 0
         self._closed = False
-        self._streak: tuple[FailureClass | None, int] = (None, 0)
+        self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
         # One lock, two kinds of waiters: waking all of them for each Secret cost more than the request itself.
         self._lock = threading.Lock()
@@ -182,7 +184,8 @@ class _Crew:
 
     def unlisted(self, part: Unlisted) -> None:
         """A part of the list that could not be read counts as a failure, under the name the server gave."""
-        namespace, _, name = part.failure.secret.partition("/")
+        # Where the list could not go on behind it, that Secret is only the first of all that are unknown.
+        namespace, _, name = ("" if part.rest else part.failure.secret).partition("/")
         with self._change:
             self.result.failed.append(
                 FailedSecret(namespace or part.namespace or "*", name or "*", part.failure.kind, part.failure.detail)
@@ -233,7 +236,11 @@ class _Crew:
             with closing(self._secrets.connect()) as connection:
                 self._send_canary(connection)
                 while (secret := self._take()) is not None:
-                    self._record(secret, self._patch(connection, secret))
+                    answer = self._patch(connection, secret)
+                    what = verdict(secret, answer)
+                    if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
+                        what = Verdict.CHANGED
+                    self._record(secret, answer, what)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
@@ -291,8 +298,7 @@ class _Crew:
                 self.stopping = True
                 self._change.notify_all()
 
-    def _record(self, secret: SecretRef, answer: Answer) -> None:
-        what = verdict(secret, answer)
+    def _record(self, secret: SecretRef, answer: Answer, what: Verdict) -> None:
         with self._change:
             self._busy -= 1
             r = self.result
@@ -302,21 +308,40 @@ class _Crew:
             r.gone += what is Verdict.GONE
             if isinstance(answer, Failure):
                 r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
-                self._count_streak(answer)
+                self._count_streak(secret, answer)
             else:
-                self._streak = (None, 0)
+                self._streak = []
             if self._proof and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             if self.stopping or self._done():
                 self._change.notify()
 
-    def _count_streak(self, failure: Failure) -> None:
-        kind, length = self._streak
-        self._streak = (failure.kind, length + 1 if kind is failure.kind else 1)
-        if failure.kind not in _OF_THE_OBJECT and self._streak[1] >= _SYSTEMIC:
-            self.result.systemic = failure
-            self.stopping = True
+    def _count_streak(self, secret: SecretRef, failure: Failure) -> None:
+        if self._streak and self._streak[0][0] is not failure.kind:
+            self._streak = []
+        self._streak.append((failure.kind, secret.namespace))
+        if failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC:
+            return
+        if failure.kind in _OF_THE_NAMESPACE and len({namespace for _, namespace in self._streak}) == 1:
+            return
+        self.result.systemic = failure
+        self.stopping = True
+
+
+def _moves_again(connection: Connection, secret: SecretRef, first: Answer) -> bool:
+    """Whether a Secret moves at every patch through one API server: that is a webhook that changes it each time.
+
+    An API server that has just written a Secret finds it current, unless something changes it: so it lies in the form
+    that this server writes, and its moving is no sign of another.
+    """
+    second = connection.patch(secret.namespace, secret.name)
+    return (
+        isinstance(first, Patched)
+        and isinstance(second, Patched)
+        and second.uid == first.uid
+        and second.resource_version != first.resource_version
+    )
 
 
 def _in_other_form(secret: SecretRef, detail: str) -> FailedSecret:

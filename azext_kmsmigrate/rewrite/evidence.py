@@ -76,7 +76,7 @@ class Evidence:
         if self.grade is Grade.NONE:
             lacks.append(
                 "no sign of what the API servers write: their counters (/metrics) cannot be read, and no canary from "
-                "before the change was seen to move"
+                "before the change was seen to move; allow the user 'get' on the non-resource URL /metrics"
             )
         if self.systemic:
             lacks.append(f"the pass was stopped, because so many Secrets in a row failed with {self.systemic}")
@@ -97,6 +97,8 @@ class Evidence:
         lacks = []
         if proof.counts.rewritten and not self.tripped:
             lacks.append("the last pass still rewrote Secrets")
+        if proof.restarted:
+            lacks.append(f"{proof.restarted} API servers began anew during the proof: what they wrote then is unknown")
         others = {form: n for form, n in proof.reads.items() if form != self.stored_as.value and n}
         if others and not self.tripped:
             told = ", ".join(f"{n} {form}" for form, n in sorted(others.items()))

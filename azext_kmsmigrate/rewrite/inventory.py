@@ -11,6 +11,11 @@ from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, Secre
 
 PAGE_SIZE = 500
 
+_VAIN = 3  # Secrets in a row that Key Vault does not decrypt: it is the vault, or the way to it
+
+SMALLER_MAY_DO = (FailureClass.TIMED_OUT, FailureClass.UNDECRYPTABLE, FailureClass.KEY_UNAVAILABLE)
+"""Failures of a page that a smaller one may not meet: they are not retried before the page is as small as can be."""
+
 ReadPage = Callable[[str, str, int], "Page | Failure"]
 """``(namespace, continue token, limit) -> page``; retriable failures have been retried by then."""
 
@@ -37,22 +42,23 @@ def walk(read: ReadPage, namespaces: tuple[str, ...] = ()) -> Iterator[Page | Un
     that Secret stands alone and is named; then the list goes on behind it.
     """
     for namespace in namespaces or ("",):
-        token, limit = "", PAGE_SIZE
+        token, limit, in_vain = "", PAGE_SIZE, 0
         while True:
             page = read(namespace, token, limit)
             if isinstance(page, Page):
                 yield page
                 if not page.token:
                     break
-                token, limit = page.token, min(PAGE_SIZE, limit * 2)
+                token, limit, in_vain = page.token, min(PAGE_SIZE, limit * 2), 0
                 continue
             if page.kind is FailureClass.EXPIRED and page.token and page.token != token:
                 token = page.token
                 continue
-            if page.kind in (FailureClass.UNDECRYPTABLE, FailureClass.TIMED_OUT) and limit > 1:
+            if page.kind in SMALLER_MAY_DO and limit > 1:
                 limit = max(1, limit // 4)
                 continue
-            behind = _token_behind(page, namespace) if page.kind is FailureClass.UNDECRYPTABLE else ""
+            in_vain += page.kind is FailureClass.KEY_UNAVAILABLE
+            behind = _token_behind(page, namespace) if in_vain < _VAIN else ""
             yield Unlisted(namespace, page, rest=not behind)
             if not behind or behind == token:
                 break

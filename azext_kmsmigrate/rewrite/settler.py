@@ -51,10 +51,10 @@ class Settler:
         proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
         state = Settling(self._grace, inherited=before is not None, changed=proven)
         deadline = self._clock.monotonic() + self._patience
+        told = ""  # what the API servers themselves said last, against the wanted form
         while True:
             canary, state = self._sample(canary, state)
             now = self._clock.monotonic()
-            signs = state.describe()
             if proven and state.moves:
                 proven, state = False, Settling(self._grace)
             # Looking directly changes the canary, so it waits until the canary has said what it can.
@@ -62,11 +62,12 @@ class Settler:
                 record = before if state.inherited else None
                 canary, direct = self._look_directly(canary)
                 if wrong := direct.disagreeing(wanted):
-                    signs = f"an API server still writes {' and '.join(wrong)}"
+                    told = f"an API server still writes {' and '.join(wrong)}"
                     state = Settling(self._grace, state.inherited, changed=state.changed)
                 else:
                     grade = _grade(direct, state)
                     return Settled(grade, direct.replicas, state.moves, canary, record, self._supporting_signs())
+            signs = told or state.describe()
             if now > deadline:
                 raise ClusterError(errors.NOT_SETTLED, seconds=round(self._patience), signs=signs)
             tick(f"waiting until every API server writes {wanted.value}: {signs}")

@@ -13,7 +13,10 @@ import random
 from azext_kmsmigrate.migration.secret import Answer, Failure, FailureClass, Gone, SecretRef
 
 MAX_ATTEMPTS = 6
-_ATTEMPTS_AT_A_WEBHOOK = 2  # the webhook of many Secrets: patience with each would be hours with all
+ATTEMPTS = {
+    FailureClass.WEBHOOK_DOWN: 2,  # the webhook of many Secrets: patience with each would be hours with all
+    FailureClass.KEY_UNAVAILABLE: 9,  # 36 s at least: a vault that is away for half a minute fails no Secret
+}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
 
@@ -52,7 +55,7 @@ def pause_before_retry(answer: Answer, attempt: int, chance: random.Random) -> f
     """
     if not isinstance(answer, Failure) or not answer.kind.retriable:
         return None
-    if attempt >= (_ATTEMPTS_AT_A_WEBHOOK if answer.kind is FailureClass.WEBHOOK_DOWN else MAX_ATTEMPTS):
+    if attempt >= ATTEMPTS.get(answer.kind, MAX_ATTEMPTS):
         return None
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1)) * (0.5 + chance.random() / 2)
     return float(max(pause, answer.retry_after or 0.0))

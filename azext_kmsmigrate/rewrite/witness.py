@@ -7,7 +7,7 @@ is simply not there: the judgement says what that costs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.secret import Counters
@@ -15,6 +15,7 @@ from azext_kmsmigrate.ports import Connection, Secrets
 from azext_kmsmigrate.rewrite.settling import form_of_prefix
 
 _LOOKS = 8  # connections tried, to meet every API server behind a load balancer
+_LOOKS_AGAIN = 24  # to meet the same ones again, when connections were lost meanwhile
 
 
 @dataclass
@@ -33,8 +34,8 @@ def counters_around(secrets: Secrets) -> Iterator[Testimony]:
     try:
         _meet(secrets, held)
         yield testimony
-        afterwards = [(before, connection.counters()) for connection, before in held.values()]
-        testimony.reads, testimony.restarted = compare(afterwards)
+        again = _meet_again(secrets, held)
+        testimony.reads, testimony.restarted = compare([(before, again.get(s)) for s, (_, before) in held.items()])
     finally:
         for connection, _ in held.values():
             connection.close()
@@ -58,6 +59,28 @@ def compare(readings: list[tuple[Counters, Counters | None]]) -> tuple[dict[str,
                 name = form.value if form else prefix
                 reads[name] = reads.get(name, 0) + grown
     return reads, restarted
+
+
+def _meet_again(secrets: Secrets, held: Mapping[float, tuple[Connection, Counters]]) -> dict[float, Counters]:
+    """What the same API servers say now: on the connections held, else on fresh ones.
+
+    A load balancer drops a connection that is idle for minutes, and the next request on it may reach another server:
+    that alone is no sign that one of them began anew.
+    """
+    found: dict[float, Counters] = {}
+
+    def ask(connection: Connection) -> None:
+        if counters := connection.counters():
+            found[counters.process_start] = counters
+
+    for connection, _ in held.values():
+        ask(connection)
+    for _ in range(_LOOKS_AGAIN):
+        if not held.keys() - found.keys():
+            break
+        with closing(secrets.connect()) as connection:
+            ask(connection)
+    return found
 
 
 def _meet(secrets: Secrets, held: dict[float, tuple[Connection, Counters]]) -> None:

@@ -45,7 +45,8 @@ def _up(given: argparse.Namespace) -> None:
         supported=given.supported,
         rtt_ms=given.rtt_ms,
         roll_seconds=given.roll_seconds,
-        extra={"proxy": "on"} if given.proxy else {},
+        extra=({"proxy": "on"} if given.proxy else {})
+        | ({"apiserver-flags": given.apiserver_flags} if given.apiserver_flags else {}),
     )
     _say(exports(LabClient.up(options).environment()))
 
@@ -142,6 +143,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--rtt-ms", type=float, default=0.0, metavar="R", help="round trip time to the API servers")
     up.add_argument("--proxy", action="store_true", help="a proxy before the API servers, for `fault connections`")
     up.add_argument("--roll-seconds", type=float, default=0.0, metavar="S", help="pause between two replicas of a roll")
+
+    up.add_argument(
+        "--apiserver-flags", default="", metavar="FLAGS", help="more flags for real API servers, in one word"
+    )
 
     for name, run, text in (
         ("etcd", _etcd, "raw counts of Secrets by stored form"),

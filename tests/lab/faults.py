@@ -5,6 +5,8 @@ Each is one function with its usage; the text below is what ``--help`` prints.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import enum
 import json
 import time
@@ -54,6 +56,8 @@ def _replica(lab: Laboratory, words: list[str]) -> None:
         lab.host.stop_replica(_index(lab, index))
     elif action in ("start", "restart"):
         lab.plane.run_replica(_index(lab, index))
+    elif action == "kill":
+        lab.host.kill_replica(_index(lab, index))
     else:
         raise BadFault(f"cannot {action} a replica")
 
@@ -109,11 +113,28 @@ def _compact(lab: Laboratory, words: list[str]) -> None:
 
 
 def _put_raw(lab: Laboratory, words: list[str]) -> None:
-    (name,) = _words(words, 1)
+    if words == ["all"]:
+        for key, value in lab.seeded.items():
+            lab.host.put_raw(key, value)
+        return
+    name, *given = words or [""]
     key = SECRETS_PREFIX + name
-    if key not in lab.seeded:
+    if name.count("/") != 1 or len(given) > 1:
+        raise BadFault("which Secret, and what?")
+    if not given and key not in lab.seeded:
         raise BadFault(f"{name} is not one of the Secrets that the lab began with")
-    lab.host.put_raw(key, lab.seeded[key])
+    try:
+        lab.host.put_raw(key, base64.b64decode(given[0], validate=True) if given else lab.seeded[key])
+    except binascii.Error as error:
+        raise BadFault(f"not base64: {error}") from None
+
+
+def _vault_delay(lab: Laboratory, words: list[str]) -> None:
+    lab.azure.vault.delay_seconds = _number(*_words(words, 1)) / 1000
+
+
+def _token_seconds(lab: Laboratory, words: list[str]) -> None:
+    lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
 
 def _connections(lab: Laboratory, words: list[str]) -> None:
@@ -140,13 +161,18 @@ def _round_trip(lab: Laboratory, words: list[str]) -> None:
 
 def _webhook(lab: Laboratory, words: list[str]) -> None:
     action, *rest = words or [""]
+    (whom,) = rest if len(rest) == 1 else ("",)
+    namespace, _, name = whom.partition("/")
     if action == "allow" and not rest:
         lab.allow()
-    elif action == "deny" and len(rest) == 1 and rest[0].count("/") == 1:
-        namespace, _, name = rest[0].partition("/")
+    elif action == "deny" and namespace and name:
         lab.deny(namespace, name)
+    elif action == "delay" and namespace and name:
+        lab.webhooks().delay(namespace, name)
+    elif action == "mutate" and namespace and not name:
+        lab.webhooks().mutate(namespace)
     else:
-        raise BadFault("deny which Secret, or allow?")
+        raise BadFault("deny or delay which Secret, mutate which namespace, or allow?")
 
 
 def _cluster(lab: Laboratory, words: list[str]) -> None:
@@ -187,7 +213,7 @@ def _any_of(words: Iterable[enum.Enum]) -> str:
 
 
 FAULTS: dict[str, Fault] = {
-    "replica": Fault("stop|start|restart INDEX", "end or (re)start one API server", _replica),
+    "replica": Fault("stop|start|restart|kill INDEX", "end, (re)start or SIGKILL one API server", _replica),
     "replica-config": Fault(
         "INDEX identity-first|kms-first", "restart one with another provider order", _replica_config
     ),
@@ -205,8 +231,18 @@ FAULTS: dict[str, Fault] = {
     ),
     "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
-    "put-raw": Fault("NAMESPACE/NAME", "put a Secret's stored value back as it was at the start", _put_raw),
+    "put-raw": Fault(
+        "NAMESPACE/NAME [BASE64] | all",
+        "put a stored value into etcd: these bytes, else what was there at the start",
+        _put_raw,
+    ),
+    "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
+    "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
-    "webhook": Fault("deny NAMESPACE/NAME | allow", "an admission webhook refuses updates", _webhook),
+    "webhook": Fault(
+        "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | allow",
+        "an admission webhook refuses updates, answers too late, or changes what is written (the last two: real)",
+        _webhook,
+    ),
 }

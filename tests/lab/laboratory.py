@@ -18,7 +18,7 @@ from tests.lab.controlplane.real.distant_network import DistantNetwork
 from tests.lab.controlplane.real.host import RealReplicaHost
 from tests.lab.embedded.host import EmbeddedReplicaHost
 from tests.lab.model import SECRETS_PREFIX, Endpoint, EntraTrust, LabOptions, VaultAccess
-from tests.lab.webhook import NAME, DenyingWebhook, refusal
+from tests.lab.webhook import NAME, AdmissionWebhooks, refusal
 
 POOLS = {"system": 2, "user": 1}
 
@@ -35,8 +35,8 @@ class Laboratory:
         self.seeded: Mapping[str, bytes] = {}
         """The raw values as they were when the lab was ready: what ``put-raw`` puts back."""
         self.proxy: ConnectionProxy | None = None
+        self._webhooks: AdmissionWebhooks | None = None
         self._network: DistantNetwork | None = None
-        self._webhook: DenyingWebhook | None = None
         self._denied: set[tuple[str, str]] = set()
         self._ends = contextlib.ExitStack()
         self._ending = threading.Lock()
@@ -112,7 +112,8 @@ class Laboratory:
             return EmbeddedReplicaHost(directory, options.replicas, vault=vault, entra=entra)
         if missing := binaries.missing():
             raise RuntimeError("the real API servers cannot run here: " + "; ".join(missing))
-        return RealReplicaHost(directory, options.replicas, vault=vault, entra=entra)
+        flags = options.extra.get("apiserver-flags", "").split()
+        return RealReplicaHost(directory, options.replicas, vault=vault, entra=entra, extra_flags=flags)
 
     def move_away(self, rtt_ms: float) -> None:
         """Put a network of this round trip before the front door, for who connects from now on; 0: none."""
@@ -133,18 +134,24 @@ class Laboratory:
         if isinstance(self.host, EmbeddedReplicaHost):
             self.host.deny(namespace, name, NAME, refusal(namespace, name))
             return
-        if self._webhook is None:
-            self._webhook = DenyingWebhook(self.directory, self.host.endpoint())
-            self._ends.callback(self._webhook.stop)
-        self._webhook.deny(namespace, name)
+        self.webhooks().deny(namespace, name)
+
+    def webhooks(self) -> AdmissionWebhooks:
+        """The admission webhooks of real API servers; RuntimeError for the embedded ones, which have none."""
+        if isinstance(self.host, EmbeddedReplicaHost):
+            raise RuntimeError("the embedded API servers call no webhook")
+        if self._webhooks is None:
+            self._webhooks = AdmissionWebhooks(self.directory, self.host.endpoint())
+            self._ends.callback(self._webhooks.stop)
+        return self._webhooks
 
     def allow(self) -> None:
-        """Take the admission webhook away again."""
+        """Take every admission webhook away again."""
         if isinstance(self.host, EmbeddedReplicaHost):
             for namespace, name in self._denied:
                 self.host.allow(namespace, name)
-        elif self._webhook is not None:
-            self._webhook.allow()
+        elif self._webhooks is not None:
+            self._webhooks.allow()
         self._denied.clear()
 
     def _write_kubeconfig(self, endpoint: Endpoint) -> None:

@@ -101,3 +101,4 @@ class LabOptions:
     rtt_ms: float = 0.0
     roll_seconds: float = 0.0
     extra: dict[str, str] = field(default_factory=dict)
+    """``proxy``: one before the API servers. ``apiserver-flags``: more flags for real ones, after the lab's own."""

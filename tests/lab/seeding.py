@@ -39,7 +39,8 @@ _SIZES = (900,) * 6 + (3_000,) * 3 + (20_000,)
 _FINGERPRINTED = ("uid", "labels", "annotations", "managedFields", "creationTimestamp")
 
 
-def _sightings(text: str) -> Iterator[str]:
+def sightings(text: str) -> Iterator[str]:
+    """A text as it is, and what base64 makes of it at each of its three alignments."""
     yield text
     for lead in range(3):
         encoded = base64.b64encode(b"x" * lead + text.encode()).decode()
@@ -47,7 +48,7 @@ def _sightings(text: str) -> Iterator[str]:
         yield encoded[(0, 2, 3)[lead] : len(encoded) - 4]
 
 
-MARKER_SIGHTINGS = tuple(_sightings(MARKER))
+MARKER_SIGHTINGS = tuple(sightings(MARKER))
 
 
 def secrets(count: int, seed: int = 1, begin: int = 0) -> Iterator[Document]:

@@ -1,15 +1,19 @@
-"""A real validating admission webhook: an HTTPS server in this process that denies named Secrets' updates."""
+"""Real admission webhooks: one HTTPS server here, registered for what it is told to do to Secrets' updates."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import ipaddress
+import itertools
 import json
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,20 +24,31 @@ from tests.lab.administrator import Document, administrator
 from tests.lab.model import Endpoint
 
 NAME = "deny.kmslab.example"
-"""The webhook's name, as the API server's refusal quotes it."""
-CONFIGURATION = "kmslab-deny"
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+"""The denying webhook's name, as the API server's refusal quotes it."""
+SLOW_NAME = "slow.kmslab.example"
+MUTATING_NAME = "mutate.kmslab.example"
+SEEN = "kmslab.example/seen"
+"""The annotation that the mutating webhook changes on every write."""
+
+_VALIDATING = "ValidatingWebhookConfiguration"
+_MUTATING = "MutatingWebhookConfiguration"
+_TIMEOUT = {SLOW_NAME: 1}  # seconds that the API server waits; 10 for the others
+_KIND = {NAME: _VALIDATING, SLOW_NAME: _VALIDATING, MUTATING_NAME: _MUTATING}
 
 
-class DenyingWebhook:
-    """Denies the update of the Secrets it was told; registers itself at the first and leaves at ``allow``."""
+class AdmissionWebhooks:
+    """Refuses, delays or changes the updates of the Secrets it was told; ``allow`` takes everything back."""
 
     def __init__(self, directory: Path, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._denied: set[str] = set()
+        self._delayed: set[str] = set()
+        self._mutated: set[str] = set()
+        self._count = itertools.count(1)
         certificate = directory / "webhook.pem"
         self.ca_pem = _self_signed(certificate)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
@@ -42,58 +57,78 @@ class DenyingWebhook:
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._server.server_address[1]}/validate"
+        return f"https://127.0.0.1:{self._server.server_address[1]}"
 
     def deny(self, namespace: str, name: str) -> None:
+        """A validating webhook refuses this Secret."""
         self._denied.add(f"{namespace}/{name}")
-        with administrator(self._endpoint) as api:
-            api.create_if_absent(CONFIGURATIONS, self._configuration())
+        self._register(NAME)
+
+    def delay(self, namespace: str, name: str) -> None:
+        """A validating webhook does not answer in time for this Secret."""
+        self._delayed.add(f"{namespace}/{name}")
+        self._register(SLOW_NAME)
+
+    def mutate(self, namespace: str) -> None:
+        """A mutating webhook changes an annotation at every write of a Secret in this namespace."""
+        self._mutated.add(namespace)
+        self._register(MUTATING_NAME)
 
     def allow(self) -> None:
-        """Take the registration away; nothing is denied any more."""
-        self._denied.clear()
+        """Take the registrations away; nothing is refused, delayed or changed any more."""
+        for told in (self._denied, self._delayed, self._mutated):
+            told.clear()
         with administrator(self._endpoint) as api:
-            api.delete_if_present(f"{CONFIGURATIONS}/{CONFIGURATION}")
+            for name in _KIND:
+                api.delete_if_present(f"{_collection(name)}/{name}")
 
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
 
-    def review(self, request: Document) -> Document:
+    def review(self, webhook: str, request: Document) -> Document:
         """Answer one AdmissionReview request."""
         name = f"{request.get('namespace', '')}/{request.get('name', '')}"
-        if name not in self._denied:
-            return {"uid": request["uid"], "allowed": True}
-        status = {"code": 403, "message": refusal(request["namespace"], request["name"])}
-        return {"uid": request["uid"], "allowed": False, "status": status}
+        answer: Document = {"uid": request["uid"], "allowed": True}
+        if webhook == NAME and name in self._denied:
+            status = {"code": 403, "message": refusal(request["namespace"], request["name"])}
+            return {**answer, "allowed": False, "status": status}
+        if webhook == SLOW_NAME and name in self._delayed:
+            time.sleep(_TIMEOUT[SLOW_NAME] + 1)
+        if webhook == MUTATING_NAME and request.get("namespace") in self._mutated:
+            patch = json.dumps(self._changes(request["object"])).encode()
+            return {**answer, "patchType": "JSONPatch", "patch": base64.b64encode(patch).decode()}
+        return answer
 
-    def _configuration(self) -> Document:
-        return {
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "ValidatingWebhookConfiguration",
-            "metadata": {"name": CONFIGURATION},
-            "webhooks": [
-                {
-                    "name": NAME,
-                    "clientConfig": {
-                        "url": self.url,
-                        "caBundle": base64.b64encode(self.ca_pem).decode(),
-                    },
-                    "rules": [
-                        {
-                            "apiGroups": [""],
-                            "apiVersions": ["v1"],
-                            "operations": ["UPDATE"],
-                            "resources": ["secrets"],
-                        }
-                    ],
-                    "failurePolicy": "Fail",
-                    "sideEffects": "None",
-                    "admissionReviewVersions": ["v1"],
-                }
-            ],
+    def _changes(self, secret: Document) -> list[Document]:
+        value = str(next(self._count))
+        if not secret["metadata"].get("annotations"):
+            return [{"op": "add", "path": "/metadata/annotations", "value": {SEEN: value}}]
+        return [{"op": "add", "path": f"/metadata/annotations/{SEEN.replace('/', '~1')}", "value": value}]
+
+    def _register(self, name: str) -> None:
+        rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["secrets"]}
+        webhook = {
+            "name": name,
+            "clientConfig": {
+                "url": f"{self.url}/{name}",
+                "caBundle": base64.b64encode(self.ca_pem).decode(),
+            },
+            "rules": [rule],
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "timeoutSeconds": _TIMEOUT.get(name, 10),
+            "admissionReviewVersions": ["v1"],
         }
+        document = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": _KIND[name],
+            "metadata": {"name": name},
+            "webhooks": [webhook],
+        }
+        with administrator(self._endpoint) as api:
+            api.create_if_absent(_collection(name), document)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         webhook = self
@@ -103,19 +138,27 @@ class DenyingWebhook:
 
             def do_POST(self) -> None:
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                answer = {**review, "response": webhook.review(review["request"])}
+                asked = urlsplit(self.path).path.removeprefix("/")  # the API server adds ?timeout=10s
+                response = webhook.review(asked, review["request"])
+                answer = {**review, "response": response}
                 answer.pop("request")
                 body = json.dumps(answer).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                # An API server that has waited long enough hangs up.
+                with contextlib.suppress(OSError):
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet: the answers say it all."""
 
         return Handler
+
+
+def _collection(name: str) -> str:
+    return f"/apis/admissionregistration.k8s.io/v1/{_KIND[name].lower()}s"
 
 
 def refusal(namespace: str, name: str) -> str:

@@ -84,6 +84,10 @@ class ApiServers:
         self.always: dict[tuple[str, str], Answer] = {}
         self.page_answers: deque[Failure] = deque()
         self.expiring = 0  # continue tokens that are going to be answered with 410
+        self.most_per_page = 0  # fewer than the client asks for; 0: as many
+        self.before_patch: Callable[[], None] = lambda: None
+        self.page_refusals: dict[tuple[str, str], Failure] = {}  # for pages that hold these Secrets
+        self.before_page: Callable[[], None] = lambda: None
         self.after_page: Callable[[Page], None] = lambda page: None
 
     # what the test sees and does
@@ -129,6 +133,7 @@ class ApiServers:
         return next(self._turn) % len(self.replicas)
 
     def page(self, replica: int, namespace: str, limit: int, token: str) -> Page | Failure:
+        self.before_page()
         with self._lock:
             if self.page_answers:
                 return self.page_answers.popleft()
@@ -139,9 +144,12 @@ class ApiServers:
                     self.expiring -= 1
                     return Failure(FailureClass.EXPIRED, token=_token(-1, start["start"]))
                 keys = [(relative, key) for relative, key in keys if relative >= start["start"]]
+            limit = min(limit, self.most_per_page or limit)
             kept = [key for _, key in keys[:limit]]
             server = self._replica(replica)
             for key in kept:
+                if key in self.page_refusals:
+                    return self.page_refusals[key]
                 if self.secrets[key].form not in server.encryption.reads:
                     return Failure(FailureClass.UNDECRYPTABLE, "no key for it", secret="/".join(key))
             page = Page(
@@ -154,6 +162,7 @@ class ApiServers:
         return page
 
     def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False) -> Answer:
+        self.before_patch()
         with self._lock:
             if scripted := self.answers.get(key):
                 return scripted.popleft()

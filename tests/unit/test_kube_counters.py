@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from azext_kmsmigrate.kube.secrets import read_counters
-from azext_kmsmigrate.migration.secret import Counters
+from typing import Any, cast
+
+from azext_kmsmigrate.kube.api import Channel
+from azext_kmsmigrate.kube.secrets import KubeConnection, read_counters
+from azext_kmsmigrate.migration.secret import Counters, Failure, FailureClass
 
 V1, V2 = "k8s:enc:kms:v1:azurekmsprovider:", "k8s:enc:kms:v2:azurekmsproviderv2:"
 STARTED = "process_start_time_seconds 1.76988e+09"
@@ -53,3 +56,33 @@ def test_a_text_without_a_start_time_tells_nothing() -> None:
     assert read_counters(metrics(line("to_storage", V2, "5"))) is None
     assert read_counters(b"") is None
     assert read_counters(b"<html>not found</html>") is None
+
+
+class ScriptedChannel:
+    """Answers each request with the next of its answers."""
+
+    def __init__(self, *answers: bytes | Failure) -> None:
+        self.answers = list(answers)
+
+    def send(self, method: str, path: str, **_: Any) -> bytes | Failure:
+        assert (method, path) == ("GET", "/metrics")
+        return self.answers.pop(0)
+
+
+def read_through(channel: ScriptedChannel) -> Counters | None:
+    return KubeConnection(cast(Channel, channel)).counters()
+
+
+def test_a_connection_that_was_just_cut_is_no_reason_to_do_without_counters() -> None:
+    cut = Failure(FailureClass.TRANSIENT, "ProtocolError")
+    assert read_through(ScriptedChannel(cut, cut, metrics(STARTED))) == Counters(1.76988e09, {}, {})
+
+
+def test_counters_that_may_not_be_read_are_not_asked_for_again() -> None:
+    channel = ScriptedChannel(Failure(FailureClass.FORBIDDEN, "HTTP 403"), metrics(STARTED))
+    assert read_through(channel) is None
+    assert len(channel.answers) == 1
+
+
+def test_an_api_server_that_never_answers_has_no_counters() -> None:
+    assert read_through(ScriptedChannel(*[Failure(FailureClass.TIMED_OUT)] * 3)) is None

@@ -110,6 +110,18 @@ ANSWERS: list[tuple[str, int, bytes, FailureClass, str]] = [
         "the API server has no key for it",
     ),
     (
+        "the vault refuses, which may pass",
+        500,
+        status(
+            500,
+            'Internal error occurred: unable to transform key "/registry/secrets/shop/db": failed to decrypt DEK, '
+            "error: rpc error: code = Unknown desc = Operation decrypt is not allowed on a disabled key",
+            "InternalError",
+        ),
+        FailureClass.KEY_UNAVAILABLE,
+        "Key Vault did not decrypt it",
+    ),
+    (
         "KMS v2 has lost its Status",
         500,
         status(

@@ -1,4 +1,4 @@
-"""One kept connection, against a small TLS server of our own."""
+"""Kept connections, of both kinds, against a small TLS server of our own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from azext_kmsmigrate.kube.rest import RestClient
 from azext_kmsmigrate.kube.wire import Broken, Route, Wire
 from tests.lab.embedded.certificates import Authority
 
+Transport = Wire | RestClient
+BOTH = [Wire, RestClient]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -90,6 +93,38 @@ def test_a_connection_that_the_server_has_ended_meanwhile_is_replaced(server: Se
         assert wire.exchange("GET", "/", {}, None)[0] == 200
         _wait_until_ended(wire)
     assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("transport", BOTH)
+def test_one_connection_is_kept_until_it_is_closed(
+    server: Server, tls: ssl.SSLContext, transport: type[Transport]
+) -> None:
+    kept = transport(Route(f"https://127.0.0.1:{server.port}"), tls)
+    for _ in range(3):
+        assert kept.exchange("GET", "/a?b=c", {"Accept": "x/y"}, None)[2] == b"{}"
+    kept.close()
+    kept.exchange("GET", "/", {}, None)
+    assert len(server.connections) == 2
+    assert server.connections[0][0].startswith(b"GET /a?b=c HTTP/1.1\r\n")
+    kept.close()
+
+
+@pytest.mark.parametrize("transport", BOTH)
+def test_a_refusal_is_an_answer_and_no_answer_is_an_exception(
+    server: Server, tls: ssl.SSLContext, transport: type[Transport]
+) -> None:
+    server.answer = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n[]"
+    kept = transport(Route(f"https://127.0.0.1:{server.port}"), tls)
+    status, headers, body = kept.exchange("GET", "/", {}, None)
+    assert (status, headers["Retry-After"], body) == (429, "7", b"[]")
+    kept.close()
+    server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}"
+    server.answers_a_connection = 1
+    with pytest.raises(Broken):
+        kept.exchange("GET", "/", {}, None)
+    kept.close()
+    with pytest.raises(Broken):
+        transport(Route("https://127.0.0.1:9"), tls).exchange("GET", "/", {}, None)
 
 
 def test_after_close_the_next_request_opens_a_new_connection(server: Server, tls: ssl.SSLContext) -> None:

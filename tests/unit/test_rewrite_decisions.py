@@ -32,10 +32,16 @@ from azext_kmsmigrate.rewrite.settling import (
     sighting,
     written_form,
 )
-from azext_kmsmigrate.rewrite.verdict import MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.verdict import ATTEMPTS, MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
 
 LISTED = SecretRef("ns", "s", "uid", 10, signature=1)
-RETRIABLE = [FailureClass.THROTTLED, FailureClass.TIMED_OUT, FailureClass.TRANSIENT, FailureClass.WEBHOOK_DOWN]
+RETRIABLE = [
+    FailureClass.THROTTLED,
+    FailureClass.TIMED_OUT,
+    FailureClass.TRANSIENT,
+    FailureClass.WEBHOOK_DOWN,
+    FailureClass.KEY_UNAVAILABLE,
+]
 FINAL = [kind for kind in FailureClass if kind not in RETRIABLE]
 
 # verdict
@@ -56,9 +62,7 @@ def test_what_an_answer_means(answer: Answer, expected: Verdict) -> None:
     assert verdict(LISTED, answer) is expected
 
 
-@pytest.mark.parametrize(
-    ("kind", "attempts"), [(k, 2 if k is FailureClass.WEBHOOK_DOWN else MAX_ATTEMPTS) for k in RETRIABLE]
-)
+@pytest.mark.parametrize(("kind", "attempts"), [(k, ATTEMPTS.get(k, MAX_ATTEMPTS)) for k in RETRIABLE])
 def test_a_failure_that_may_pass_is_retried_up_to_a_limit(kind: FailureClass, attempts: int) -> None:
     pauses = [pause_before_retry(Failure(kind), n, random.Random(1)) for n in range(1, attempts + 1)]
     assert pauses[-1] is None

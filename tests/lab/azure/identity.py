@@ -43,11 +43,15 @@ class Principal:
 
 
 class Identity:
-    """One tenant. ``base_url`` is asked late, because the server's port is known only once it listens."""
+    """One tenant. ``base_url`` is asked late, because the server's port is known only once it listens.
+
+    ``token_seconds`` is how long a token holds from when it is issued.
+    """
 
     def __init__(self, principals: Iterable[Principal], base_url: Callable[[], str]) -> None:
         self._principals = {principal.client_id: principal for principal in principals}
         self._base_url = base_url
+        self.token_seconds = _TOKEN_SECONDS
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = self._key.public_key()
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -162,9 +166,9 @@ class Identity:
         audience = _audience(scope)
         answer = {
             "token_type": "Bearer",
-            "expires_in": _TOKEN_SECONDS,
-            "ext_expires_in": _TOKEN_SECONDS,
-            "access_token": self.issue(principal, audience),
+            "expires_in": self.token_seconds,
+            "ext_expires_in": self.token_seconds,
+            "access_token": self.issue(principal, audience, self.token_seconds),
         }
         return Response(200, answer, {"Cache-Control": "no-store"})
 

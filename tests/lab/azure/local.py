@@ -156,6 +156,10 @@ class LocalAzure:
         """
         self._faults.arm(operation, how, times)
 
+    def set_token_seconds(self, seconds: int) -> None:
+        """How long every token holds that is issued from now on, whoever asks for it."""
+        self._identity.token_seconds = seconds
+
     def release_hang(self) -> None:
         self._operations.release()
 

@@ -40,6 +40,9 @@ class ReplicaHost(Protocol):
 
     def stop_replica(self, index: int) -> None: ...
 
+    def kill_replica(self, index: int) -> None:
+        """End one replica at once, in the middle of what it does; the front door finds out by itself."""
+
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         """The raw stored values below a key prefix, straight from the store."""
 

@@ -100,6 +100,9 @@ class EmbeddedReplicaHost:
         if replica:
             replica.drain()
 
+    def kill_replica(self, index: int) -> None:
+        self.stop_replica(index)
+
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return self._store.values(prefix)
 

@@ -46,6 +46,11 @@ class ChildProcess:
                 self._process.kill()
         self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone. Safe to call twice."""
+        self._process.kill()
+        self._process.wait()
+
 
 class Nursery:
     """Starts programs; close it after the last of them has ended.

@@ -119,6 +119,12 @@ class RealReplicaHost:
             self._parts.door.withdraw(index, _DRAIN_SECONDS if replica.server else 0.0)
             replica.end()
 
+    def kill_replica(self, index: int) -> None:
+        replica = self._replica(index)
+        with replica.lock:
+            if replica.server:
+                replica.server.kill()
+
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return self._parts.etcd.values(prefix)
 

@@ -37,7 +37,7 @@ def test_help_tells_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
         main(["fault", "--help"])
     said = capsys.readouterr().out
     for kind in (
-        "replica stop|start|restart INDEX",
+        "replica stop|start|restart|kill INDEX",
         "roll-seconds S",
         "operation disable-kms|",
         "webhook deny",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -64,6 +65,15 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def _answers(lab: LabClient, replica: int) -> bool:
+    try:
+        with administrator(lab.endpoint(replica)) as api:
+            api.get("/api/v1/namespaces/kube-system")
+    except OSError:
+        return False
+    return True
 
 
 def test_begins_with_every_secret_under_kms_v1(lab: LabClient) -> None:
@@ -135,6 +145,26 @@ def test_put_raw_puts_the_first_form_back(lab: LabClient) -> None:
     assert lab.fingerprints()[name] == before
 
 
+def test_fault_put_raw_takes_any_bytes_and_takes_all_back(lab: LabClient) -> None:
+    name = a_secret(lab)
+    before = lab.etcd_raw()[SECRETS_PREFIX + name]
+    lab.fault("put-raw", f"{name} {base64.b64encode(b'k8s:enc:kms:v1:gone:x').decode()}")
+    assert lab.etcd_raw()[SECRETS_PREFIX + name] == b"k8s:enc:kms:v1:gone:x"
+    lab.fault("put-raw", "all")
+    assert StoredForm.of(lab.etcd_raw()[SECRETS_PREFIX + name]) is StoredForm.of(before)
+    for wrong in ("", "nothing", f"{name} ***", "default/nobody"):
+        with pytest.raises(LabError, match="put-raw"):
+            lab.fault("put-raw", wrong)
+
+
+def test_fault_replica_kill_leaves_the_others_at_work(lab: LabClient) -> None:
+    lab.fault("replica", "kill 0")
+    eventually(lambda: _answers(lab, 1))
+    assert not _answers(lab, 0)
+    lab.fault("replica", "start 0")
+    assert _answers(lab, 0)
+
+
 def test_a_webhook_denies_one_secrets_update(lab: LabClient) -> None:
     name = a_secret(lab)
     lab.fault("webhook", f"deny {name}")
@@ -174,7 +204,7 @@ def test_connections_can_be_reset_and_come_back(lab: LabClient) -> None:
     ("kind", "arg", "said"),
     [
         ("nothing", "", "no such fault: nothing. There are: "),
-        ("replica", "explode 0", "cannot explode a replica. Usage: replica stop|start|restart INDEX"),
+        ("replica", "explode 0", "cannot explode a replica. Usage: replica stop|start|restart|kill INDEX"),
         ("roll-seconds", "soon", "not a number: soon"),
         ("operation", "disable-kms sometimes", "'sometimes' is not a valid Fault"),
         ("key", "purple", "a key cannot be purple"),
@@ -182,7 +212,7 @@ def test_connections_can_be_reset_and_come_back(lab: LabClient) -> None:
         ("put-raw", "default/no-such", "default/no-such is not one of the Secrets"),
         ("cluster", "[]", "not a JSON object"),
         ("connections", "fast", "connections cannot be fast"),
-        ("webhook", "deny", "deny which Secret, or allow?"),
+        ("webhook", "deny", "deny or delay which Secret, mutate which namespace, or allow?"),
     ],
 )
 def test_what_makes_no_sense_is_said_so(lab: LabClient, kind: str, arg: str, said: str) -> None:

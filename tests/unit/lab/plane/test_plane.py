@@ -42,6 +42,8 @@ class NotingHost:
 
     def stop_replica(self, index: int) -> None: ...
 
+    def kill_replica(self, index: int) -> None: ...
+
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return {key: value for key, value in self.values.items() if key.startswith(prefix)}
 
