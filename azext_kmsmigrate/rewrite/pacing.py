@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 START, CEILING = 2, 64
 _WINDOW = 16  # answers between two decisions, at least
-_FEW_WAIT, _MANY_WAIT = 2.0, 4.0  # up below the one, down above the other
+_FEW_WAIT, _MANY_WAIT = 3.0, 6.0  # up below the one, down above the other
 _SLOW = 8.0  # times the base: not a queue but a server in trouble
 _RENEW = 64  # windows after which the base is measured anew: networks and Secrets change during a long pass
 

@@ -111,7 +111,7 @@ def test_pacing_doubles_while_nobody_waits_and_stops_at_its_ceiling() -> None:
 def test_pacing_keeps_a_server_busy_at_any_distance_with_a_few_requests_waiting(round_trip: float) -> None:
     pacing = _at_work(Pacing(), round_trip, 0.001, 20_000)
     needed = (round_trip + 0.001) / 0.001
-    assert needed <= pacing.limit <= needed + 5
+    assert needed <= pacing.limit <= needed + 7
 
 
 def test_a_push_back_halves_it_and_never_below_one() -> None:
@@ -141,7 +141,7 @@ def test_a_server_in_trouble_halves_it() -> None:
 
 def test_a_network_that_became_longer_is_learned() -> None:
     pacing = _at_work(Pacing(), 0.001, 0.001, 20_000)
-    assert pacing.limit < 10
+    assert pacing.limit < 12
     assert _at_work(pacing, 0.03, 0.001, 20_000).limit >= 25
 
 
