@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.az
 @pytest.fixture(scope="module")
 def az(extensions: Path) -> Iterator[Az]:
     """One cluster for all refusals: a refusal changes nothing, so they cannot disturb each other."""
-    with LabClient.up(LabOptions("refusals", secrets=20), tethered=True) as lab:
+    with LabClient.up(LabOptions(f"refusals-{os.getpid()}", secrets=20), tethered=True) as lab:
         yield Az(lab, extensions)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ SECRETS = 40
 
 @pytest.fixture
 def az(extensions: Path) -> Iterator[Az]:
-    with LabClient.up(LabOptions("verifying", secrets=SECRETS), tethered=True) as lab:
+    with LabClient.up(LabOptions(f"verifying-{os.getpid()}", secrets=SECRETS), tethered=True) as lab:
         yield Az(lab, extensions)
 
 
