@@ -235,8 +235,10 @@ class _Crew:
         try:
             with closing(self._secrets.connect()) as connection:
                 self._send_canary(connection)
+                opened = self._canary is not None
                 while (secret := self._take()) is not None:
-                    answer = self._patch(connection, secret)
+                    answer = self._patch(connection, secret, opened)
+                    opened = True
                     what = verdict(secret, answer)
                     if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
                         what = Verdict.CHANGED
@@ -266,7 +268,8 @@ class _Crew:
             if pause:
                 self._clock.sleep(min(pause, 1.0))
 
-    def _patch(self, connection: Connection, secret: SecretRef) -> Answer:
+    def _patch(self, connection: Connection, secret: SecretRef, opened: bool) -> Answer:
+        """The final answer. The first request opens the connection: how long that took says nothing of the server."""
         attempt = 1
         while True:
             began = self._clock.monotonic()
@@ -274,7 +277,8 @@ class _Crew:
             pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
                 limit = self._pacing.limit
-                self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
+                if opened or pushed_back:
+                    self._pacing.answered(self._clock.monotonic() - began, pushed_back=pushed_back)
                 if self._pacing.limit > limit:
                     self._ready.notify(self._pacing.limit - limit)
                     self._hire()

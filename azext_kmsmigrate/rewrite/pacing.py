@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 START, CEILING = 2, 64
-_WINDOW = 16  # answers between two decisions, at least
-_FEW_WAIT, _MANY_WAIT = 3.0, 6.0  # up below the one, down above the other
+_WINDOW, _FIRST_WINDOW = 16, 8  # answers between two decisions, at least; fewer while it doubles
+_FEW_WAIT, _MANY_WAIT = 3.0, 6.0  # up below the one, down above the other ...
+_FEW_SHARE, _MANY_SHARE = 1 / 8, 1 / 4  # ... and so much of all: the more there are, the more their times differ
 _SLOW = 8.0  # times the base: not a queue but a server in trouble
 _RENEW = 64  # windows after which the base is measured anew: networks and Secrets change during a long pass
 
@@ -55,7 +56,7 @@ class Pacing:
         self._recent.append(seconds)
         # While the base is measured anew the first answers are to requests from before, which waited.
         before = self._usual
-        if len(self._recent) < before + max(_WINDOW, 2 * self.limit):
+        if len(self._recent) < before + max(_FIRST_WINDOW if self._steep else _WINDOW, 2 * self.limit):
             return
         typical = sorted(self._recent[before:])[(len(self._recent) - before) // 2]
         self._recent.clear()
@@ -73,13 +74,16 @@ class Pacing:
         waiting = self.limit * (1 - self._base / typical) if typical else 0.0
         if typical > self._base * _SLOW:
             self._halve()
-        elif waiting > _MANY_WAIT:
+        elif waiting > _MANY_WAIT + _MANY_SHARE * self.limit:
+            # What is on the way without waiting, and a few; at one go, for what is too much is felt by others.
             self._steep = False
-            self.limit = max(1, self.limit - max(1, self.limit // 8))
-        elif waiting < _FEW_WAIT:
-            self.limit = min(self.ceiling, self.limit * 2 if self._steep else self.limit + 1)
+            self.limit = max(1, self.limit // 2, round(self.limit - waiting + _MANY_WAIT))
+        elif self._steep and waiting < _FEW_WAIT:
+            self.limit = min(self.ceiling, self.limit * 2)
         else:
             self._steep = False
+            if waiting < _FEW_WAIT + _FEW_SHARE * self.limit:
+                self.limit = min(self.ceiling, self.limit + 1)
 
     def _halve(self) -> None:
         self.limit, self._steep, self._usual = max(1, self.limit // 2), False, 0

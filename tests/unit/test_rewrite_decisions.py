@@ -102,7 +102,7 @@ def _at_work(pacing: Pacing, round_trip: float, each: float, count: int) -> Paci
 
 
 def test_pacing_doubles_while_nobody_waits_and_stops_at_its_ceiling() -> None:
-    assert _answered(Pacing(), 0.01, 16).limit == 2 * START
+    assert _answered(Pacing(), 0.01, 8).limit == 2 * START
     assert _answered(Pacing(), 0.01, 5000).limit == CEILING
     assert _answered(Pacing(ceiling=1), 0.01).limit == 1
 
@@ -111,7 +111,7 @@ def test_pacing_doubles_while_nobody_waits_and_stops_at_its_ceiling() -> None:
 def test_pacing_keeps_a_server_busy_at_any_distance_with_a_few_requests_waiting(round_trip: float) -> None:
     pacing = _at_work(Pacing(), round_trip, 0.001, 20_000)
     needed = (round_trip + 0.001) / 0.001
-    assert needed <= pacing.limit <= needed + 7
+    assert needed <= pacing.limit <= (needed + 7) * 4 / 3
 
 
 def test_a_push_back_halves_it_and_never_below_one() -> None:
