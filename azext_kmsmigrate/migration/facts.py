@@ -34,10 +34,6 @@ class KmsProfile:
     network_access: NetworkAccess = NetworkAccess.PUBLIC
     vault_id: str = ""
 
-    @property
-    def names_key(self) -> bool:
-        return bool(self.key_id)
-
 
 @dataclass(frozen=True)
 class ClusterName:

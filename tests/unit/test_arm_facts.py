@@ -91,7 +91,7 @@ def test_a_key_that_is_still_named_after_kms_was_turned_off_is_read() -> None:
         )
     )
     assert facts.kms == KmsProfile(False, KEY, NetworkAccess.PRIVATE, "/subscriptions/s/vaults/v")
-    assert facts.kms.names_key
+    assert facts.kms.key_id
 
 
 def test_access_that_arm_leaves_out_is_public() -> None:
