@@ -7,6 +7,7 @@ from typing import Any
 from azext_kmsmigrate._validators import validate_target
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.report.form import Form
 
 
 def load_arguments(self: Any, _: str) -> None:
@@ -46,6 +47,13 @@ def load_arguments(self: Any, _: str) -> None:
         )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
         c.argument("yes", options_list=["--yes", "-y"], action="store_true", help="Do not ask for confirmation.")
+        c.argument(
+            "progress",
+            arg_type=get_enum_type([form.value for form in Form]),
+            help="How progress is shown, on stderr: a live line at a terminal (tty), a line for each change and a sign "
+            "of life (plain), the same with the logging commands of Azure Pipelines (azure-devops), or nothing (none). "
+            "By default what suits the place. With --only-show-errors nothing is shown.",
+        )
     for command in ("verify", "rewrite-secrets"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(

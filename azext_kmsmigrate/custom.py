@@ -41,11 +41,12 @@ def start(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    progress: str = "auto",
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
     request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
+    return runner.run(request, confirmation(cmd, "az aks kms-migrate start", yes=yes, progress=progress))
 
 
 @command
@@ -62,8 +63,9 @@ def verify(
     settle_seconds: int = 5,
     max_parallel: int = 64,
     report_file: str | None = None,
+    progress: str = "auto",
 ) -> Verification:
-    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel)).verify(
+    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress).verify(
         tuple(namespace or ())
     )
     if report_file:
@@ -72,10 +74,10 @@ def verify(
 
 
 @command
-def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False) -> RunResult:
+def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False, progress: str = "auto") -> RunResult:
     request = Request(only=StepId.DISABLE_KMS)
-    runner = runner_for(cmd, resource_group_name, name, Limits())
-    return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
+    runner = runner_for(cmd, resource_group_name, name, Limits(), progress)
+    return runner.run(request, confirmation(cmd, "az aks kms-migrate disable-kms", yes=yes, progress=progress))
 
 
 @command
@@ -87,10 +89,11 @@ def upgrade(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    progress: str = "auto",
 ) -> RunResult:
     request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
+    return runner.run(request, confirmation(cmd, "az aks kms-migrate upgrade", yes=yes, progress=progress))
 
 
 @command
@@ -104,10 +107,14 @@ def enable_kms(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    progress: str = "auto",
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
+    return runner.run(
+        Request(goal, only=StepId.ENABLE_KMS),
+        confirmation(cmd, "az aks kms-migrate enable-kms", yes=yes, progress=progress),
+    )
 
 
 @command
@@ -119,9 +126,12 @@ def rewrite_secrets(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    progress: str = "auto",
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))
-    return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
+    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress)
+    return runner.rewrite(
+        confirmation(cmd, "az aks kms-migrate rewrite-secrets", yes=yes, progress=progress), tuple(namespace or ())
+    )
 
 
 def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:

@@ -6,11 +6,13 @@ Azure may go on with when this process ends.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError
+from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError
+from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded
 from azext_kmsmigrate.migration.facts import ClusterFacts
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
@@ -38,10 +40,38 @@ class World:
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def tick(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        self.observer.tell(Note(text))
+
+    @contextmanager
+    def telling(self, begun: StepBegun) -> Iterator[Callable[[str], None]]:
+        """Tell of a step for the length of a ``with``, and by what leaves it how it ended.
+
+        Gives a function to call with what is wrong, when the step ends without an error and yet not well.
+        """
+        problems: list[str] = []
+        outcome, began = Outcome.FAILED, self.clock.monotonic()
+        self.observer.tell(begun)
+        try:
+            yield problems.append
+            outcome = Outcome.FAILED if problems else Outcome.DONE
+        except Conflict:
+            outcome = Outcome.AGAIN
+            raise
+        except KmsMigrateError as error:
+            problems.append(f"{error.entry.code}: {error.what}")
+            raise
+        except KeyboardInterrupt:
+            outcome = Outcome.STOPPED
+            raise
+        finally:
+            seconds = self.clock.monotonic() - began
+            self.observer.tell(StepEnded(begun.id, outcome, seconds, "; ".join(problems)))
+
+    def tick(self, moment: Moment) -> None:
         """What every wait calls: keeps the Lease, shows a sign of life."""
         self.lease.renew()
-        self.observer.heartbeat(text)
+        self.observer.tell(moment)
 
 
 class Deeds:
@@ -55,7 +85,6 @@ class Deeds:
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
         planned = next(s for s in plan.steps if s.id is step)
-        self._world.observer.say(f"{planned.title} ({step.value}): {planned.reason}.")
         self._begin(step, planned.detail, plan)
         try:
             {
@@ -128,7 +157,7 @@ class Deeds:
     def _upgrade(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         hop = plan.hop
         assert hop is not None
-        self._world.observer.say(
+        self._world.say(
             f"Upgrading from {seen.version} to {hop.version}"
             + (", control plane and node pools." if hop.whole else ", the control plane first.")
         )
@@ -147,7 +176,7 @@ class Deeds:
         for pool in seen.pools:
             if pool.version >= seen.version:
                 continue
-            self._world.observer.say(f"Upgrading node pool {pool.name} from {pool.version} to {seen.version}.")
+            self._world.say(f"Upgrading node pool {pool.name} from {pool.version} to {seen.version}.")
             now = self._world.cluster.observe()
             result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
             if not result.succeeded:
@@ -175,7 +204,7 @@ class Deeds:
         """
         now, before = self._rewriting.barrier(), self.journal.barrier
         if before and before <= now and settled.record is not None and settled.moves <= 1:
-            self._world.observer.say("Going on where an earlier run stopped.")
+            self._world.say("Going on where an earlier run stopped.")
             return before
         self._save(replace(self.journal, barrier=now))
         return now
@@ -216,11 +245,11 @@ class Deeds:
     def _recover(self, turning_off: bool, first: OperationResult) -> ClusterFacts:
         """Azure's own remedies after a failed KMS operation; returns the cluster as it is then."""
         world = self._world
-        world.observer.say(f"Azure reports '{first.status}' ({first.code or 'no code'}).")
+        world.say(f"Azure reports '{first.status}' ({first.code or 'no code'}).")
         if turning_off:
-            world.observer.say("Rewriting all Secrets all the same, as Microsoft's article says.")
+            world.say("Rewriting all Secrets all the same, as Microsoft's article says.")
             self._rewriting.rewrite_unsettled(world.tick)
-        world.observer.say("Reconciling the cluster once.")
+        world.say("Reconciling the cluster once.")
         result = world.cluster.reconcile(world.cluster.observe(), world.tick)
         after = world.cluster.observe()
         if after.failed or not result.succeeded:

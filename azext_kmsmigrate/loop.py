@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import Conflict, KmsMigrateError, Lost, Refused
+from azext_kmsmigrate.migration.events import StepBegun, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
 from azext_kmsmigrate.migration.journal import Journal
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
@@ -108,7 +109,7 @@ class Run:
             if plan.blocked:
                 raise plan.blocked
             if plan.preparation is Preparation.WAIT:
-                self._world.observer.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
+                self._world.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
                 self._world.cluster.wait(self._world.tick)
                 self._distrust()
             elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
@@ -125,12 +126,14 @@ class Run:
     def _do(self, step: StepId) -> None:
         began, started = self._world.clock.monotonic(), self._world.now()
         try:
-            self._deeds.do(step, self._situation.cluster, self._plan())
+            plan = self._plan()
+            with self._world.telling(self._begun(step, plan)):
+                self._deeds.do(step, self._situation.cluster, plan)
         except Conflict:
             self._conflicts += 1
             if self._conflicts > _CONFLICTS:
                 raise
-            self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            self._world.observer.tell(Warned("Somebody else changed the cluster meanwhile; looking at it again."))
             self._distrust()
             return
         except KmsMigrateError:
@@ -139,6 +142,11 @@ class Run:
         self._note(step, StepStatus.DONE, began, started)
         if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
             self._proven.add(step)
+
+    def _begun(self, step: StepId, plan: Plan) -> StepBegun:
+        planned = next(s for s in plan.steps if s.id is step)
+        behind = len(set(self._ended) - {s.id for s in plan.steps})
+        return StepBegun(step.value, planned.title, planned.reason, behind + 1, behind + len(plan.steps))
 
     def _goes_back(self, step: StepId) -> bool:
         """Whether the world is behind what this run has done: an upgrade has hops, a proof may be due again."""

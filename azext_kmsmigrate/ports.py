@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from azext_kmsmigrate.migration.events import Event, Moment
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
-Tick = Callable[[str], None]
-"""Called about every second while something is waited for, with what it is seen to do. May raise to stop."""
+Tick = Callable[[Moment], None]
+"""Called about every second while something lasts, with how far it is. May raise to stop."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,10 @@ class Clock(Protocol):
 
 
 class Observer(Protocol):
-    """Who is told what happens; prints, or not."""
+    """Who is told what happens; shows it, or not. Never raises for what it is told."""
 
-    def say(self, text: str) -> None:
-        """Something changed: one line."""
+    def tell(self, event: Event) -> None:
+        """Called from one thread."""
 
-    def heartbeat(self, text: str) -> None:
-        """Still at it; called often, shown rarely."""
+    def watching(self) -> AbstractContextManager[None]:
+        """For the length of a command's work; what is shown live is gone at its end, whatever ended it."""

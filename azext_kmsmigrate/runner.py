@@ -8,6 +8,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.migration.events import StepBegun
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepStatus
@@ -67,9 +68,13 @@ class Runner:
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        evidence = self._rewriting.prove(wanted, canary, cluster, self._world.observer.heartbeat, namespaces)
-        if canary is None:
-            self._world.secrets.delete_canary()
+        begun = StepBegun("verify", "Prove in what form the Secrets are stored", f"KMS is {cluster.kms_state.value}")
+        with self._world.observer.watching(), self._world.telling(begun) as wrong:
+            evidence = self._rewriting.prove(wanted, canary, cluster, self._world.observer.tell, namespaces)
+            if canary is None:
+                self._world.secrets.delete_canary()
+            if not evidence.verified:
+                wrong(f"not proven: {'; '.join(evidence.missing)}")
         command = "start" if decide(situation, Goal()).pending else "rewrite-secrets"
         return Verification(
             cluster=ClusterDocument.of(cluster),
@@ -93,7 +98,7 @@ class Runner:
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
         confirm(situation.cluster, shown)
-        with self._world.lease.held():
+        with self._world.observer.watching(), self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
             plan = self._planned(situation, request)
@@ -111,7 +116,8 @@ class Runner:
         confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        with self._world.lease.held():
+        begun = StepBegun("rewrite-secrets", "Rewrite all Secrets, and prove it", f"KMS is {cluster.kms_state.value}")
+        with self._world.observer.watching(), self._world.lease.held(), self._world.telling(begun) as wrong:
             began = self._world.clock.monotonic()
             started = self._world.now()
             tick = self._world.tick
@@ -122,6 +128,8 @@ class Runner:
             )
             if canary is None:
                 self._world.secrets.delete_canary()
+            if not evidence.verified:
+                wrong(f"not proven: {'; '.join(evidence.missing)}")
         step = StepDocument(
             "rewrite-secrets",
             (StepStatus.DONE if evidence.verified else StepStatus.FAILED).value,

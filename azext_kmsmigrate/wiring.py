@@ -17,13 +17,16 @@ from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.report.form import Form, Surroundings, form_for
+from azext_kmsmigrate.report.observers import observer_of
+from azext_kmsmigrate.report.output import WIDE, Output
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
 
 
-def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
+def runner_for(cmd: Any, group: str, name: str, limits: Limits, progress: str = Form.NONE.value) -> Runner:
     """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
@@ -50,7 +53,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
         lease=KubeLease(api, clock, _me(), name),
         nodes=KubeNodes(api),
         clock=clock,
-        observer=observer(cmd.cli_ctx),
+        observer=_observer(cmd.cli_ctx, progress),
     )
     return Runner(world, limits)
 
@@ -102,24 +105,39 @@ class _Door:
         return token, float(entry["expires_on"])
 
 
-def observer(cli_ctx: Any) -> Observer:
-    """Who tells the user: stderr, or nobody with ``--only-show-errors``."""
+def _observer(cli_ctx: Any, progress: str) -> Observer:
+    """Who tells the user, on stderr."""
     from azext_kmsmigrate.clock import SystemClock
-    from azext_kmsmigrate.report.progress import PlainProgress, Silent
 
-    return Silent() if cli_ctx.only_show_errors else PlainProgress(sys.stderr, SystemClock())
+    around = _surroundings(cli_ctx)
+    return observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock())
 
 
-def confirmation(command: str, *, yes: bool) -> Confirm:
-    """Shows the plan on stderr and asks once, with No as the default."""
+def _surroundings(cli_ctx: Any) -> Surroundings:
+    # On Windows az makes the console understand escape sequences when it means to use colours, and not else.
+    drawable = sys.platform != "win32" or cli_ctx.enable_color
+    return Surroundings(
+        os.environ,
+        terminal=bool(sys.stderr.isatty() and drawable),
+        encoding=sys.stderr.encoding or "",
+        errors_only=bool(cli_ctx.only_show_errors),
+        no_bars=cli_ctx.config.getboolean("core", "disable_progress_bar", fallback=False),
+        no_colours=cli_ctx.config.getboolean("core", "no_color", fallback=False),
+    )
+
+
+def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm:
+    """Shows the plan on stderr and asks once, with No as the default; does neither where nothing is to be shown."""
 
     def confirm(cluster: ClusterFacts, plan: Plan) -> None:
         from knack.prompting import NoTTYException, prompt_y_n
 
-        from azext_kmsmigrate.report.plan_text import plan_lines
+        from azext_kmsmigrate.report.plan_text import plan_lines, shown
 
-        for line in plan_lines(cluster, plan):
-            sys.stderr.write(line + "\n")
+        around, output = _surroundings(cmd.cli_ctx), Output(sys.stderr)
+        if not yes or form_for(Form(progress), around) is not Form.NONE:
+            for line in shown(plan_lines(cluster, plan), output.columns if around.terminal else WIDE):
+                output.write(f"{line}\n")
         if yes:
             return
         try:

@@ -13,12 +13,15 @@ from typing import Any
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
 from azext_kmsmigrate.arm.faults import translated, words_of
+from azext_kmsmigrate.arm.pools import LOOK_EVERY, PoolWatch
 from azext_kmsmigrate.errors import Conflict, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, Offers
+from azext_kmsmigrate.migration.events import Operating
+from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, NodePool, Offers
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
-_LOOK_EVERY = 5.0  # seconds between two GETs of a cluster under way; the budget is 60 a minute
+# For a look that only shows progress: one try, and no more time than the next sign of life can wait.
+_BRIEFLY = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
 
 
 class ArmCluster:
@@ -71,7 +74,7 @@ class ArmCluster:
                 pool.orchestrator_version = str(version)
                 pool.creation_data = None
 
-        return self._put(f"the upgrade to {version}", seen, change, tick)
+        return self._put(f"the upgrade to {version}", seen, change, tick, self._pools())
 
     def upgrade_pool(self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick) -> OperationResult:
         what = f"the upgrade of node pool {pool}"
@@ -82,16 +85,19 @@ class ArmCluster:
             poller = self._client.agent_pools.begin_create_or_update(
                 self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
             )
-            return self._follow(poller, what, tick)
+            return self._follow(poller, what, tick, self._pools())
 
     def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         return self._put("reconciling the cluster", seen, lambda cluster: None, tick)
 
     def wait(self, tick: Tick) -> ClusterFacts:
+        seen: list[ClusterFacts] = []
+        pools = PoolWatch(lambda: seen[-1].pools, self._clock)
         while (facts := self.observe()).busy:
-            until = self._clock.monotonic() + _LOOK_EVERY
+            seen = [facts]
+            until = self._clock.monotonic() + LOOK_EVERY
             while self._clock.monotonic() < until:
-                tick(f"Azure says {facts.state}")
+                tick(Operating("an operation under way", facts.state, pools.now()))
                 self._clock.sleep(1.0)
         return facts
 
@@ -109,7 +115,22 @@ class ArmCluster:
                     subscription=self._name.subscription,
                 ) from error
 
-    def _put(self, what: str, seen: ClusterFacts, change: Callable[[Any], None], tick: Tick) -> OperationResult:
+    def _pools(self) -> PoolWatch:
+        return PoolWatch(self._look_at_pools, self._clock)
+
+    def _look_at_pools(self) -> tuple[NodePool, ...]:
+        with translated("reading the node pools", self._name):
+            found = self._client.managed_clusters.get(self._name.group, self._name.name, **_BRIEFLY)
+            return facts_of(found, self._name).pools
+
+    def _put(
+        self,
+        what: str,
+        seen: ClusterFacts,
+        change: Callable[[Any], None],
+        tick: Tick,
+        pools: PoolWatch | None = None,
+    ) -> OperationResult:
         with translated(what, self._name):
             cluster = self._get()
             if seen.etag and cluster.e_tag != seen.etag:
@@ -118,15 +139,15 @@ class ArmCluster:
             poller = self._client.managed_clusters.begin_create_or_update(
                 self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag)
             )
-            return self._follow(poller, what, tick)
+            return self._follow(poller, what, tick, pools)
 
-    def _follow(self, poller: Any, what: str, tick: Tick) -> OperationResult:
+    def _follow(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
         """Follow an accepted operation to its end, whatever that is."""
         from azure.core.exceptions import HttpResponseError
 
         try:
             while not poller.done():
-                tick(f"{what}: Azure says {poller.status()}")
+                tick(Operating(what, str(poller.status()), pools.now() if pools else ()))
                 poller.wait(timeout=1.0)
             poller.result()
         except HttpResponseError as error:

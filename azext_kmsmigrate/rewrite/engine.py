@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.events import Counting, Phase
 from azext_kmsmigrate.migration.secret import (
     Answer,
     FailedSecret,
@@ -28,6 +29,7 @@ from azext_kmsmigrate.migration.secret import (
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
+from azext_kmsmigrate.rewrite.speed import Speed
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
@@ -139,7 +141,7 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._proof, self._canary = wanted.proof, wanted.canary
+        self._proof, self._canary, self._speed = wanted.proof, wanted.canary, Speed()
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
@@ -210,10 +212,12 @@ class _Crew:
         for thread in self._threads:
             thread.join()
 
-    def progress(self) -> str:
+    def progress(self) -> Counting:
         r = self.result
         done = r.counts.total
-        return f"{done:,} of {max(r.expected, done):,} Secrets, {r.rewritten:,} rewritten, {len(r.failed):,} failed"
+        rate = self._speed.at(self._clock.monotonic(), done)
+        phase = Phase.PROVING if self._proof else Phase.REWRITING
+        return Counting(phase, done, max(r.expected, done), r.rewritten, len(r.failed), rate)
 
     def _done(self) -> bool:
         return self._busy == 0 and (not self._queue or self.stopping)

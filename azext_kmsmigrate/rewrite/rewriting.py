@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.events import Note, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
@@ -65,7 +66,7 @@ class Rewriting:
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until every API server writes the wanted form; see ``Settler.settle``."""
         settled = self._settler.settle(wanted, before, tick)
-        self._observer.say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
+        self._say(f"Every API server that answers writes {wanted.value} (sign: {settled.grade.value}).")
         return settled
 
     def barrier(self) -> int:
@@ -89,7 +90,7 @@ class Rewriting:
         started = self._now()
         for attempt in range(1, _ROUNDS + 1):
             wish = Pass(namespaces, barrier, per_second=self._gentle(seen, wanted, proof=False))
-            found = self._pass(wish, "Rewriting", tick)
+            found = self._engine.run(wish, tick)
             evidence = replace(
                 self._evidence(wanted, settled, seen, barrier, started, namespaces),
                 passes=(_record(found),),
@@ -98,12 +99,12 @@ class Rewriting:
             )
             if found.systemic:
                 return evidence
-            self._observer.say(f"Rewritten: {_text(found.counts)}. Now the proof: a second pass over all of them.")
+            self._say(f"Rewritten: {_text(found.counts)}. Now the proof: a second pass over all of them.")
             evidence = self._prove(evidence, settled, seen, tick)
             if not evidence.tripped or attempt == _ROUNDS:
                 return evidence
             first = evidence.tripped[0]
-            self._observer.say(
+            self._warn(
                 f"The proof met a Secret in another form ({first.namespace}/{first.name}): an API server wrote the old "
                 "form late. Settling and rewriting again."
             )
@@ -140,13 +141,13 @@ class Rewriting:
         "If the previous command to update KMS fails, still run the following command to avoid unexpected state for
         KMS plugin": https://learn.microsoft.com/azure/aks/use-kms-v2
         """
-        return self._pass(Pass(barrier=self.barrier()), "Rewriting", tick).counts
+        return self._engine.run(Pass(barrier=self.barrier()), tick).counts
 
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
         slowly = self._gentle(seen, evidence.stored_as, proof=True)
         wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
         with counters_around(self._secrets) as testimony:
-            proof = self._pass(wish, "Proving", tick)
+            proof = self._engine.run(wish, tick)
         record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
         again = self._observe()
         same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
@@ -191,14 +192,17 @@ class Rewriting:
         count = len(page.items) + (page.remaining or 0) if isinstance(page, Page) else KMS_V1_CACHE + 1
         if count <= KMS_V1_CACHE:
             return 0.0
-        self._observer.say(
+        self._say(
             f"{count:,} Secrets are more than the {KMS_V1_CACHE:,} keys that KMS v1 keeps in memory, so that reading "
             f"one may cost a call to Key Vault: going at {KMS_V1_PER_SECOND:.0f} a second at most."
         )
         return KMS_V1_PER_SECOND
 
-    def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
-        return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
+    def _say(self, text: str) -> None:
+        self._observer.tell(Note(text))
+
+    def _warn(self, text: str) -> None:
+        self._observer.tell(Warned(text))
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.migration.events import Waiting
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Gone, Patched, SecretRef, StoredAs
 from azext_kmsmigrate.migration.step import StepId
@@ -70,7 +71,7 @@ class Settler:
             signs = told or state.describe()
             if now > deadline:
                 raise ClusterError(errors.NOT_SETTLED, seconds=round(self._patience), signs=signs)
-            tick(f"waiting until every API server writes {wanted.value}: {signs}")
+            tick(Waiting(f"waiting until every API server writes {wanted.value}", signs))
             self._clock.sleep(min(_SILENCE, self._grace / SAMPLES))
 
     def still_settled(self, settled: Settled) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
+from azext_kmsmigrate.migration.events import Counting, Event, Note, Operating, Waiting, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -101,7 +102,7 @@ class _Cluster:
     def wait(self, tick: Tick) -> ClusterFacts:
         with self._process.call() as sim:
             while (facts := sim.azure.show()).busy:
-                tick(f"Azure says {facts.state}")
+                tick(Operating("an operation under way", facts.state))
                 sim.clock.sleep(5.0)
             return facts
 
@@ -113,7 +114,7 @@ class _Cluster:
                 sim.azure.lost[what] -= 1
                 raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
             while not sim.azure.finished():
-                tick(f"{what}: Azure says Updating")
+                tick(Operating(what, "Updating"))
                 sim.clock.sleep(10.0)
             return sim.azure.result
 
@@ -242,16 +243,19 @@ class _Nodes:
 
 
 class _Observer:
-    """Remembers what was said. ``interrupt_at_tick``: Ctrl-C at that sign of life."""
+    """Remembers the notes and warnings. ``interrupt_at_tick``: Ctrl-C at that sign of life."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
         self._beats = 0
 
-    def say(self, text: str) -> None:
-        self._process.sim.said.append(text)
+    def tell(self, event: Event) -> None:
+        if isinstance(event, (Note, Warned)):
+            self._process.sim.said.append(event.text)
+        elif isinstance(event, (Waiting, Counting, Operating)):
+            self._beats += 1
+            if self._beats == self._process.interrupt_at_tick:
+                raise KeyboardInterrupt
 
-    def heartbeat(self, text: str) -> None:
-        self._beats += 1
-        if self._beats == self._process.interrupt_at_tick:
-            raise KeyboardInterrupt
+    def watching(self) -> AbstractContextManager[None]:
+        return nullcontext()

@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 
+from azext_kmsmigrate.migration.events import Counting, Moment
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
 from azext_kmsmigrate.ports import Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
@@ -14,7 +15,7 @@ from tests.sim.cluster import SimCluster
 from tests.sim.process import Killed
 
 
-def quiet(text: str) -> None:
+def quiet(moment: Moment) -> None:
     """Nobody looks."""
 
 
@@ -232,7 +233,7 @@ def test_a_secret_changed_or_made_anew_after_the_list_is_not_taken_for_a_stale_o
 def test_whatever_a_tick_raises_ends_the_workers_and_comes_out() -> None:
     sim = turned_off(600)
 
-    def interrupt(text: str) -> None:
+    def interrupt(moment: Moment) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -254,7 +255,7 @@ def test_no_more_connections_are_opened_than_allowed() -> None:
     secrets = sim.process().world().secrets
     connect = secrets.connect
 
-    class Counting:
+    class Counted:
         """Counts the connections that are asked for."""
 
         page, create_canary = secrets.page, secrets.create_canary
@@ -264,13 +265,16 @@ def test_no_more_connections_are_opened_than_allowed() -> None:
             opened.append(1)
             return connect()
 
-    Engine(Counting(), sim.clock, 3).run(ALL, quiet)  # type: ignore[arg-type]
+    Engine(Counted(), sim.clock, 3).run(ALL, quiet)  # type: ignore[arg-type]
     assert 1 <= len(opened) <= 3
     assert replicas_before == 0
 
 
 def test_progress_counts_up_to_what_is_expected() -> None:
     sim = turned_off(700)
-    told: list[str] = []
+    told: list[Moment] = []
     run(sim, ALL, tick=told.append)
-    assert all("of 700 Secrets" in line for line in told)
+    counted = [moment for moment in told if isinstance(moment, Counting)]
+    assert counted == told
+    assert {moment.of for moment in counted} == {700}
+    assert [moment.done for moment in counted] == sorted(moment.done for moment in counted)

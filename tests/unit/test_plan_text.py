@@ -1,0 +1,34 @@
+"""The lines of a plan, as people read them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azext_kmsmigrate.migration.plan import Goal, decide
+from azext_kmsmigrate.report.plan_text import plan_lines, shown
+from azext_kmsmigrate.report.words import width
+from tests.unit.situations import OFF, cluster, situation
+
+
+def test_a_plan_is_shown_with_its_reasons_and_what_cannot_be_undone() -> None:
+    seen = situation(cluster())
+    text = "\n".join(plan_lines(seen.cluster, decide(seen, Goal())))
+    assert "1. disable-kms: Turn off KMS" in text
+    assert "3. upgrade: Upgrade Kubernetes [1.27.1, control plane and node pools]" in text
+    assert "because KMS v1 is on" in text
+    assert "The upgrade cannot be undone" in text
+    assert "Secrets are stored without KMS until" in text
+
+
+def test_a_plan_without_an_upgrade_threatens_with_none() -> None:
+    seen = situation(cluster("1.27.1", kms=OFF))
+    assert "cannot be undone" not in "\n".join(plan_lines(seen.cluster, decide(seen, Goal())))
+
+
+@given(st.lists(st.text(max_size=60)), st.integers(40, 200))
+def test_a_plan_that_is_shown_wraps_nowhere_and_speaks_to_nobody(lines: list[str], columns: int) -> None:
+    parts = list(shown(iter(lines), columns))
+    assert all(width(part) < columns or part.count(" ") == len(part) for part in parts)
+    assert all(part.isprintable() for part in parts)
+    assert "##" not in "\n".join(parts)
