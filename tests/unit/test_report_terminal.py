@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 
-import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from azext_kmsmigrate.migration.events import (
 from azext_kmsmigrate.report.live_line import ASCII, UNICODE, Live, live_line
 from azext_kmsmigrate.report.terminal import TerminalProgress
 from azext_kmsmigrate.report.words import width
+from tests.screen import Screen
 from tests.unit.stages import BEGUN, Stage
 
 texts = st.text(alphabet="ab c#漢\n\x1b[2J;m", max_size=40)
@@ -87,32 +87,38 @@ def test_the_line_is_always_narrower_than_the_terminal(live: Live, columns: int)
     assert line.isprintable()
 
 
-@given(st.lists(st.tuples(changes | moments, st.integers(20, 130)), min_size=1, max_size=12), st.booleans())
+@given(
+    st.lists(st.tuples(changes | moments, st.integers(20, 130)), min_size=1, max_size=12),
+    st.booleans(),
+    st.sampled_from(["cuts", "folds"]),
+)
 @settings(deadline=None)
-def test_the_screen_is_right_after_every_event(told: list[tuple[Event, int]], colours: bool) -> None:
+def test_the_screen_is_right_after_every_event_and_resize(
+    told: list[tuple[Event, int]], colours: bool, terminal: str
+) -> None:
     """What lasts stays as it was written; below it is one live line at most, with the cursor at its beginning."""
     stage = Stage()
-    screen = pyte.Screen(130, 100)
-    terminal = pyte.Stream(screen)
+    screen = Screen(80, 100, folds=terminal == "folds")
     fed = 0
     progress = TerminalProgress(stage.output, stage.clock, colours=colours)
 
     def look() -> list[str]:
         nonlocal fed
         text = stage.stream.getvalue()
-        terminal.feed(text[fed:].replace("\n", "\r\n"))
+        screen.feed(text[fed:].replace("\n", "\r\n").encode())
         fed = len(text)
-        return [line.rstrip() for line in screen.display]
+        return screen.rows
 
-    before: list[str] = []
     with progress.watching():
         for event, columns in told:
             stage.columns = columns
+            screen.resize(columns, 100)
+            before = screen.rows[: screen.cursor[1]]
             stage.clock.sleep(1.0)
             progress.tell(event)
             rows = look()
-            y = screen.cursor.y
-            assert screen.cursor.x == 0
+            x, y = screen.cursor
+            assert x == 0
             assert rows[: len(before)] == before
             assert rows[y]
             assert not any(rows[y + 1 :])
@@ -121,8 +127,8 @@ def test_the_screen_is_right_after_every_event(told: list[tuple[Event, int]], co
                 assert y == len(before)
             else:
                 assert y > len(before)
-            before = rows[:y]
-    assert [row for row in look() if row] == [row for row in before if row]
+    assert look()[:y] == rows[:y]
+    assert not any(look()[y:])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGWINCH"), reason="this system has no SIGWINCH")
