@@ -34,7 +34,8 @@ class Screen:
     def resize(self, columns: int, rows: int) -> None:
         """The cursor stays at its character; lines leave at the top only when there is no room for it."""
         x, y = self.cursor
-        cells, at = [], 0
+        cells: list[dict[int, pyte.screens.Char]] = []
+        at = 0
         for number in range(max(y + 1, self._used())):
             row = copy.copy(self._screen.buffer[number])
             if number == y:

@@ -65,7 +65,7 @@ def words_of(error: object) -> tuple[str, str]:
     inner = getattr(error, "error", None)
     code = getattr(inner, "code", None) or f"HTTP {getattr(error, 'status_code', None)}"
     message = getattr(inner, "message", None) or getattr(error, "reason", None) or ""
-    return str(code), one_line(str(message))
+    return one_line(str(code)), one_line(str(message))
 
 
 def one_line(text: str) -> str:

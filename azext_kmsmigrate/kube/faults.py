@@ -13,9 +13,10 @@ from typing import Any
 
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 
-_DENIED = re.compile(r'admission webhook "([^"]{1,253})" denied the request')
-_POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']{1,253})'")
-_WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]{1,253})"')
+# A name as the API server allows it: nothing in it can speak to a pipeline that reads the log (``##vso[``).
+_DENIED = re.compile(r'admission webhook "([^"#]{1,253})" denied the request')
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '([^'#]{1,253})'")
+_WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"#]{1,253})"')
 _SECRET_KEY = re.compile(r"/registry/secrets/([a-z0-9.-]{1,253})/([a-z0-9.-]{1,253})")
 _FIELD = re.compile(r"^[A-Za-z0-9_.\[\]/-]{1,100}$")
 

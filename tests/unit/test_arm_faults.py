@@ -123,5 +123,10 @@ def test_one_line_cannot_speak_to_a_pipeline(text: str) -> None:
     assert "\n" not in found
 
 
+def test_a_code_of_azure_cannot_speak_to_a_pipeline_either() -> None:
+    code, _ = words_of(sdk.HttpResponseError(response=answer(400, "##vso[task.complete]", "no")))
+    assert code == "#vso[task.complete]"
+
+
 def test_one_line_has_an_end() -> None:
     assert len(one_line("x" * 10_000)) == 400

@@ -253,3 +253,17 @@ def test_no_value_in_a_body_survives(
     document["message"] = " ".join([*words[:place], f"value={value}", *words[place:]])
     document["details"] = {"causes": [{"field": f"value: {value}", "message": value, "reason": value}], "name": value}
     assert value not in repr(failure_of(code, {}, json.dumps(document).encode()))
+
+
+@given(
+    st.sampled_from(
+        [
+            'admission webhook "{}" denied the request: no',
+            "ValidatingAdmissionPolicy '{}' with binding 'b' denied request: no",
+            'failed calling webhook "{}": no',
+        ]
+    ),
+    st.text(alphabet="#v so[]-.", min_size=1, max_size=20),
+)
+def test_a_name_cannot_speak_to_a_pipeline(message: str, name: str) -> None:
+    assert "##" not in repr(failure_of(500, {}, status(500, message.format(name))))
