@@ -11,7 +11,7 @@ _SPINNER = "|/-\\"
 _GAP = "  "
 _SHORTEST_BAR, _LONGEST_BAR = 6, 30
 _SHORTEST_TEXT = 8
-_BEFORE_THE_BAR = 7  # the rank of what goes even before the bar
+_BEFORE_THE_BAR, _WIDE = 7, 100  # the rank of what makes room for the bar, and from how many columns both fit
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ def live_line(live: Live, columns: int, blocks: Blocks) -> str:
     head, words, tail = _head(live), _words(live.moment), _tail(live)
     share = _share(live.moment)
     pieces = [*head, *tail]
-    wish = width(words) + _SHORTEST_BAR + 2 * len(_GAP) if share is not None else 0
-    while len(pieces) > 1 and _width_of(pieces) > room - wish * (_least(pieces).rank == _BEFORE_THE_BAR):
-        pieces.remove(_least(pieces))
+    if share is not None and columns < _WIDE:
+        pieces = [piece for piece in pieces if piece.rank != _BEFORE_THE_BAR]
+    while len(pieces) > 1 and _width_of(pieces) > room:
+        pieces.remove(max(pieces, key=lambda piece: piece.rank))
     left = room - _width_of(pieces) - len(_GAP)
     middle = []
     if words and left >= min(_SHORTEST_TEXT, width(words)):
@@ -88,12 +89,12 @@ def _tail(live: Live) -> list[_Piece]:
     elapsed = _Piece(clock_time(live.seconds), 1)
     match live.moment:
         case Counting() as counts:
-            left = counts.seconds_left
+            left, of = counts.seconds_left, f"{counts.of:,}"
             return [
-                _Piece(f"{counts.done:,}/{counts.of:,}", 2),
-                *([_Piece(f"{counts.rate:,.0f}/s", 6)] if counts.rate >= 1 else []),
+                _Piece(f"{f'{counts.done:,}':>{len(of)}}/{of}", 2),
+                *([_Piece(f"{f'{counts.rate:,.0f}':>3}/s", 6)] if counts.rate >= 1 else []),
                 *([_Piece(f"{counts.failed:,} failed", 3)] if counts.failed else []),
-                *([_Piece(f"{clock_time(left)} left", 5)] if left is not None else []),
+                *([_Piece(f"{clock_time(left):>5} left", 5)] if left is not None else []),
                 elapsed,
             ]
         case Operating() as operation if operation.pools:
@@ -119,10 +120,6 @@ def _share(moment: Moment | None) -> float | None:
 def _bar(share: float, columns: int, blocks: Blocks) -> str:
     full = int(min(1.0, share) * columns)
     return blocks.full * full + blocks.empty * (columns - full)
-
-
-def _least(pieces: list[_Piece]) -> _Piece:
-    return max(pieces, key=lambda piece: piece.rank)
 
 
 def _width_of(pieces: list[_Piece]) -> int:

@@ -7,6 +7,7 @@ from the cursor to the end of the screen takes it away.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -50,7 +51,7 @@ class TerminalProgress:
     def watching(self) -> Iterator[None]:
         self._watched = True
         try:
-            with _on_resize(self._draw):
+            with _on_resize(self._draw), _on_end(lambda: self._output.write(_ERASE)):
                 yield
         finally:
             self._watched = False
@@ -119,12 +120,35 @@ def _style(event: StepBegun | StepEnded | Note | Warned) -> str:
 @contextmanager
 def _on_resize(redraw: Callable[[], None]) -> Iterator[None]:
     """Draw anew at once when the terminal changes its size, where there is a signal for it."""
-    resized = getattr(signal, "SIGWINCH", None)
-    if resized is None or threading.current_thread() is not threading.main_thread():
+    with _handling("SIGWINCH", lambda *_: redraw()):
+        yield
+
+
+@contextmanager
+def _on_end(erase: Callable[[], None]) -> Iterator[None]:
+    """Leave no live line behind when a signal ends the process; it ends by that signal all the same."""
+
+    def end(number: int, _: object) -> None:
+        erase()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    with _handling("SIGTERM", end, only_over=signal.SIG_DFL), _handling("SIGHUP", end, only_over=signal.SIG_DFL):
+        yield
+
+
+@contextmanager
+def _handling(name: str, handler: Callable[[int, object], None], only_over: object = None) -> Iterator[None]:
+    """A signal's handler for the length of a ``with``, where there is such a signal, and it is ours to handle."""
+    number = getattr(signal, name, None)
+    if number is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(resized, lambda *_: redraw())
+    if only_over is not None and signal.getsignal(number) is not only_over:
+        yield
+        return
+    before = signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(resized, before)
+        signal.signal(number, before)

@@ -7,11 +7,13 @@ page, and only failures are kept.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import random
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -33,6 +35,7 @@ from azext_kmsmigrate.rewrite.speed import Speed
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
+_LONGEST_SILENCE = 10.0  # seconds of a pause without a sign of life
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
 _OF_THE_OBJECT = {
     FailureClass.ADMISSION_DENIED,
@@ -98,7 +101,8 @@ class Engine:
         crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted)
         began, digest = self._clock.monotonic(), hashlib.sha256()
         try:
-            for page in walk(self.read_page, wanted.namespaces):
+            read = functools.partial(self.read_page, waiting=lambda: tick(crew.progress()))
+            for page in walk(read, wanted.namespaces):
                 if isinstance(page, Unlisted):
                     crew.unlisted(page)
                     continue
@@ -121,8 +125,13 @@ class Engine:
         crew.result.digest = digest.hexdigest()
         return crew.result
 
-    def read_page(self, namespace: str, token: str, limit: int = PAGE_SIZE) -> Page | Failure:
-        """One page of the list; a failure that may pass has been retried, one of time has not when it could be less."""
+    def read_page(
+        self, namespace: str, token: str, limit: int = PAGE_SIZE, waiting: Callable[[], None] = lambda: None
+    ) -> Page | Failure:
+        """One page of the list; a failure that may pass has been retried, one of time has not when it could be less.
+
+        ``waiting`` is called between and in pauses, which may be as long as a server asks for.
+        """
         for attempt in itertools.count(1):
             page = self._secrets.page(namespace=namespace, limit=limit, token=token)
             if isinstance(page, Failure) and page.kind in SMALLER_MAY_DO and limit > 1:
@@ -130,7 +139,10 @@ class Engine:
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
             if pause is None:
                 return page
-            self._clock.sleep(pause)
+            while pause > 0:
+                waiting()
+                self._clock.sleep(min(pause, _LONGEST_SILENCE))
+                pause -= _LONGEST_SILENCE
         raise AssertionError("not reached")
 
 

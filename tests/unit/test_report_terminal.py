@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +27,7 @@ from azext_kmsmigrate.migration.events import (
 from azext_kmsmigrate.report.live_line import ASCII, UNICODE, Live, live_line
 from azext_kmsmigrate.report.terminal import TerminalProgress
 from azext_kmsmigrate.report.words import width
+from tests.lab.client import ROOT
 from tests.screen import Screen
 from tests.unit.stages import BEGUN, Stage
 
@@ -59,7 +62,17 @@ HALF = Counting(Phase.REWRITING, 2500, 5000, 2400, 3, 250.0)
 
 def test_at_80_columns_all_of_it_is_there() -> None:
     line = live_line(Live(65.0, BEGUN, HALF), 80, ASCII)
-    assert line == "/ [2/5]  Rewriting  ######......  2,500/5,000  250/s  3 failed  0:10 left  1:05"
+    assert line == "/ [2/5]  Rewriting  #####......  2,500/5,000  250/s  3 failed   0:10 left  1:05"
+
+
+@given(st.integers(0, 5000))
+def test_the_bar_does_not_jump_while_the_figures_grow(done: int) -> None:
+    def bar(done: int) -> list[int]:
+        line = live_line(Live(65.0, BEGUN, Counting(Phase.REWRITING, done, 9999, rate=9.0)), 80, UNICODE)
+        return [column for column, character in enumerate(line) if character in "█░"]
+
+    assert bar(done) == bar(1)
+    assert len(bar(1)) >= 15
 
 
 def test_at_120_columns_there_is_a_bar_that_is_half_full() -> None:
@@ -170,3 +183,22 @@ def test_without_colours_there_are_none() -> None:
         for event in (BEGUN, HALF, Warned("a"), StepEnded("x", Outcome.DONE, 1.0)):
             progress.tell(event)
     assert "\x1b" not in stage.stream.getvalue().replace("\x1b[J", "")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_the_process_ends_it_and_leaves_no_live_line(name: str) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from azext_kmsmigrate.clock import SystemClock\n"
+        "from azext_kmsmigrate.migration.events import Waiting\n"
+        "from azext_kmsmigrate.report.output import Output\n"
+        "from azext_kmsmigrate.report.terminal import TerminalProgress\n"
+        "progress = TerminalProgress(Output(sys.stderr), SystemClock(), colours=False)\n"
+        "with progress.watching():\n"
+        "    progress.tell(Waiting('waiting'))\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == -getattr(signal, name)
+    assert b"waiting" in done.stderr
+    assert done.stderr.endswith(b"\r\x1b[J")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 import pytest
@@ -278,3 +279,13 @@ def test_progress_counts_up_to_what_is_expected() -> None:
     assert counted == told
     assert {moment.of for moment in counted} == {700}
     assert [moment.done for moment in counted] == sorted(moment.done for moment in counted)
+
+
+def test_a_list_that_is_put_off_is_waited_for_with_signs_of_life() -> None:
+    sim = turned_off(10)
+    sim.api.page_answers = deque([Failure(FailureClass.THROTTLED, "HTTP 429", retry_after=45.0)])
+    told: list[float] = []
+    run(sim, ALL, tick=lambda moment: told.append(sim.clock.monotonic()))
+    waits = [b - a for a, b in itertools.pairwise(told)]
+    assert sim.clock.monotonic() >= 45.0
+    assert max(waits) <= 10.0
