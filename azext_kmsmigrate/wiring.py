@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
 import json
@@ -141,7 +142,9 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
         if yes:
             return
         try:
-            agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
+            # The question is for people too: input() would put it on stdout, before the document.
+            with contextlib.redirect_stdout(sys.stderr):
+                agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
         except NoTTYException as error:
             raise Refused(
                 errors.NO_TERMINAL, command=command, group=cluster.name.group, name=cluster.name.name

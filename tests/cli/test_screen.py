@@ -53,6 +53,9 @@ class Seat:
         self.screen.resize(columns, rows)
         self.until(lambda seat: bool(seat.live))
 
+    def type(self, text: str) -> None:
+        self._child.send(text)
+
     def interrupt(self) -> None:
         self._child.send("\x03")
 
@@ -163,6 +166,21 @@ def test_a_user_who_wants_errors_only_sees_nothing_of_it(up: UpLab, tmp_path: Pa
     seat = _verified(at_a_terminal(up("embedded", secrets=20)), tmp_path, "--only-show-errors")
     assert seat.raw == b""
     assert seat.document["verified"] is True
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_the_question_is_on_the_terminal_and_stdout_holds_the_answer_only(
+    up: UpLab, tmp_path: Path, answer: str, code: int
+) -> None:
+    az = at_a_terminal(up("embedded", secrets=20))
+    seat = Seat(az, tmp_path / "out.json", 80, 24, "rewrite-secrets", "--settle-seconds", "1")
+    seat.until(lambda s: any("(y/N)" in row for row in s.screen.rows))
+    seat.type(f"{answer}\n")
+    assert seat.to_the_end() == code, "\n".join(seat.screen.rows)
+    if code:
+        assert (tmp_path / "out.json").read_text() == ""
+    else:
+        assert seat.document["state"] == "Completed"
 
 
 def _verified(az: Az, tmp_path: Path, *words: str) -> Seat:
