@@ -10,8 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -135,6 +136,27 @@ class Nodes(Protocol):
 
     def kubelets(self) -> dict[str, KubernetesVersion]:
         """Node name to the version its kubelet reports."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with."""
+
+    cluster: ClusterFacts
+    original_kms: KmsProfile | None = None
+    target_kms: KmsProfile | None = None
+
+
+class Inspector(Protocol):
+    """Looks at what checks read. Read-only; lists each kind at most once.
+
+    What it may not see, or cannot reach, is returned as ``Unseen`` or raised as one of ``errors``: never guessed.
+    """
+
+    topics: tuple[Topic[Any], ...]
+
+    def look(self, topic: Topic[Any], question: Question) -> Any:
+        """What the topic's own docstring promises, or ``Unseen``."""
 
 
 class Clock(Protocol):

@@ -1,0 +1,62 @@
+"""Judges checks over a scene. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from azext_kmsmigrate.checks.check import Check, Finding, NotApplicable, Severity
+from azext_kmsmigrate.checks.scene import Scene
+from azext_kmsmigrate.checks.topic import NotSeen
+
+
+class Outcome(str, enum.Enum):
+    """How a check ended. ``unknown``: it could not look; ``skipped``: the user said so."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not-applicable"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check's end. ``note``: why it does not apply, or what could not be looked at; ``permission``: for what right."""
+
+    check: Check
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    note: str = ""
+    permission: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """The heaviest of its findings."""
+        weights = list(Severity)
+        return min(
+            (f.severity or self.check.severity for f in self.findings), key=weights.index, default=self.check.severity
+        )
+
+    @property
+    def blocks(self) -> bool:
+        return self.outcome is Outcome.FAILED and self.severity is Severity.BLOCK
+
+
+def judged(checks: Iterable[Check], scene: Scene, skipped: frozenset[str] = frozenset()) -> tuple[CheckResult, ...]:
+    """Every check's result, in their order. A skipped check is not judged."""
+    return tuple(
+        CheckResult(check, Outcome.SKIPPED) if check.id in skipped else _judged(check, scene) for check in checks
+    )
+
+
+def _judged(check: Check, scene: Scene) -> CheckResult:
+    try:
+        judgement = check.judge(scene)
+        if isinstance(judgement, NotApplicable):
+            return CheckResult(check, Outcome.NOT_APPLICABLE, note=judgement.why)
+        findings = tuple(judgement)  # a generator asks the scene only here
+    except NotSeen as error:
+        return CheckResult(check, Outcome.UNKNOWN, note=str(error), permission=error.unseen.permission)
+    return CheckResult(check, Outcome.FAILED if findings else Outcome.PASSED, findings)
