@@ -23,7 +23,7 @@ class Outcome(str, enum.Enum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check's end. ``note``: why it does not apply, or what could not be looked at; ``permission``: for what right."""
+    """One check's end. ``note``: why it does not apply, or what was not seen; ``permission``: the right that lacks."""
 
     check: Check
     outcome: Outcome
