@@ -38,6 +38,8 @@ examples:
     text: az aks kms-migrate start --resource-group MyResourceGroup --name MyManagedCluster
   - name: Migrate in a pipeline, without a question, to a certain version.
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 --yes
+  - name: Upgrade although PodDisruptionBudgets or clients of deprecated APIs are in the way, if it begins by then.
+    text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --force-upgrade-until 2026-01-31T18:00:00Z
   - name: Stop when all Secrets are proven to be stored without KMS, before the upgrade.
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --stop-after decrypt-secrets
   - name: Turn on KMS v2 with a key in a private vault.

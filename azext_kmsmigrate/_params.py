@@ -46,6 +46,14 @@ def load_arguments(self: Any, _: str) -> None:
         )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
         c.argument("yes", options_list=["--yes", "-y"], action="store_true", help="Do not ask for confirmation.")
+    for command in ("start", "upgrade"):
+        with self.argument_context(f"aks kms-migrate {command}") as c:
+            c.argument(
+                "force_upgrade_until",
+                help="Have AKS pass over deprecated APIs in use and over PodDisruptionBudgets, for upgrades that begin "
+                "before this time (UTC, for example 2026-01-31T18:00:00Z; 7 days from now at most). Clients may break, "
+                "and applications may lose all their pods at once. It is taken away when the migration ends.",
+            )
     for command in ("verify", "rewrite-secrets"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(

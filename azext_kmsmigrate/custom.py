@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate.loop import Request
@@ -40,9 +41,10 @@ def start(
     stop_after: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
     yes: bool = False,
 ) -> RunResult:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
+    goal = replace(_goal(kubernetes_version, key_id, key_vault_access, key_vault), force_until=force_upgrade_until)
     request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
@@ -86,9 +88,11 @@ def upgrade(
     kubernetes_version: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
     yes: bool = False,
 ) -> RunResult:
-    request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
+    goal = Goal(kubernetes_version=kubernetes_version or "", force_until=force_upgrade_until)
+    request = Request(goal, only=StepId.UPGRADE)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 

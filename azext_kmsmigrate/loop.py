@@ -57,6 +57,8 @@ class Run:
             rewriting,
             journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now()),
             self._command,
+            first.cluster.name,
+            request.goal.force_until,
         )
         self._situation = first
         self._proven: set[StepId] = set()
@@ -71,6 +73,7 @@ class Run:
             while not (stop := stops_here(self._situation, self._request)) and (step := self._next()) is not None:
                 self._do(step)
                 self._situation = self._look()
+            self._deeds.end_force(self._situation.cluster)
         except Lost:
             raise
         except KmsMigrateError as error:

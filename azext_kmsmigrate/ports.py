@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -53,8 +54,21 @@ class Cluster(Protocol):
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult: ...
 
     def upgrade(
-        self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick
-    ) -> OperationResult: ...
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
+        """``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
+
+        The same version again is Azure's way to finish an upgrade that left something behind.
+        """
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        """Take away what ``force_until`` set: Azure keeps it until that time by itself."""
 
     def upgrade_pool(
         self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick
@@ -134,8 +148,8 @@ class Lease(Protocol):
 class Nodes(Protocol):
     """The nodes as the cluster shows them."""
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        """Node name to the version its kubelet reports."""
+    def all(self) -> tuple[Node, ...]:
+        """Every node now, from one list."""
 
 
 @dataclass(frozen=True)

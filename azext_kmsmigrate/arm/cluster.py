@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -61,13 +62,25 @@ class ArmCluster:
 
         return self._put("turning KMS on", seen, change, tick)
 
-    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
+    def upgrade(
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
         def change(cluster: Any) -> None:
             cluster.kubernetes_version = str(version)
             # As az does: a PUT may not name the service principal again, and a pool that leaves its snapshot's
             # version may not name the snapshot.
             cluster.service_principal_profile = None
+            if force_until is not None:
+                cluster.upgrade_settings = _override(force=True, until=force_until)
             for pool in (cluster.agent_pool_profiles or ()) if whole else ():
+                if str(getattr(pool.mode, "value", pool.mode)).lower() == "machines":
+                    continue  # single machines are not upgraded with the cluster
                 pool.orchestrator_version = str(version)
                 pool.creation_data = None
 
@@ -83,6 +96,12 @@ class ArmCluster:
                 self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
             )
             return self._follow(poller, what, tick)
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        def change(cluster: Any) -> None:
+            cluster.upgrade_settings = _override(force=False, until=None)
+
+        return self._put("taking the upgrade's override away", seen, change, tick)
 
     def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         return self._put("reconciling the cluster", seen, lambda cluster: None, tick)
@@ -143,6 +162,14 @@ class ArmCluster:
                 return self._client.managed_clusters.list_kubernetes_versions(location).values_property or ()
         except errors.AzureError:
             return ()
+
+
+def _override(*, force: bool, until: datetime | None) -> Any:
+    """As ``az aks upgrade`` sends it with ``--enable-force-upgrade`` and ``--upgrade-override-until``."""
+    from azure.mgmt.containerservice import models
+
+    override = models.UpgradeOverrideSettings(force_upgrade=force, until=until)
+    return models.ClusterUpgradeSettings(override_settings=override)
 
 
 def _if_unchanged(etag: str | None) -> dict[str, Any]:

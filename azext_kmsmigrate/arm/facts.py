@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timezone
 from typing import Any
 
 from azext_kmsmigrate.migration.facts import (
@@ -36,6 +37,7 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         local_accounts=not cluster.disable_local_accounts,
         location=cluster.location or "",
         etag=cluster.e_tag or "",
+        forced_until=_forced_until(cluster.upgrade_settings),
     )
 
 
@@ -69,6 +71,13 @@ def _kms(security: Any) -> KmsProfile:
     return KmsProfile(bool(kms.enabled), kms.key_id or "", NetworkAccess(access), kms.key_vault_resource_id or "")
 
 
+def _forced_until(settings: Any) -> str:
+    override = settings.override_settings if settings else None
+    if override is None or not override.force_upgrade or override.until is None:
+        return ""
+    return str(override.until.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
 def _platform_kms(security: Any) -> bool:
     # Not in the models of api-version 2026-06-01, but kept by them (they are mappings).
     profile = security.get("kubernetesResourceObjectEncryptionProfile") if security else None
@@ -84,6 +93,7 @@ def _pool(pool: Any, control_plane: str) -> NodePool:
         state=_word(pool.provisioning_state or "Succeeded"),
         count=pool.count or 0,
         kind=_word(pool.type or ""),
+        mode=_word(pool.mode or "User"),
     )
 
 

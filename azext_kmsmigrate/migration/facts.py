@@ -52,7 +52,10 @@ class ClusterName:
 
 @dataclass(frozen=True)
 class NodePool:
-    """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``)."""
+    """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``).
+
+    ``mode``: ``System``, ``User``, or ``Machines`` for single machines, which AKS does not upgrade with the cluster.
+    """
 
     name: str
     version: KubernetesVersion
@@ -60,6 +63,11 @@ class NodePool:
     state: str
     count: int = 0
     kind: str = "VirtualMachineScaleSets"
+    mode: str = "User"
+
+    @property
+    def upgradable(self) -> bool:
+        return self.mode != "Machines"
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ class ClusterFacts:
     """A managed cluster as ARM shows it now.
 
     ``version`` is ``currentKubernetesVersion``: what runs, not what was asked for. ``supported``: its minor
-    version is among those AKS supports in the location; None when that could not be learnt.
+    version is among those AKS supports in the location; None when that could not be learnt. ``forced_until``: upgrades
+    that begin before this time (UTC, ISO 8601) pass over what AKS would refuse them for; empty when none does.
     """
 
     name: ClusterName
@@ -85,6 +94,7 @@ class ClusterFacts:
     supported: bool | None = None
     location: str = ""
     etag: str = ""
+    forced_until: str = ""
 
     @property
     def kms_state(self) -> KmsState:

@@ -6,7 +6,8 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
-     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": ""}
+     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
+     "forcedUntil": ""}
 
 It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. Fields this version does not know are kept as they are.
@@ -66,6 +67,7 @@ class Journal:
     exposed_to: str = ""
     last_problem: str = ""
     completed_at: str = ""
+    forced_until: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -112,6 +114,7 @@ _KNOWN = frozenset(
         "exposure",
         "lastProblem",
         "completedAt",
+        "forcedUntil",
     ]
 )
 
@@ -150,6 +153,7 @@ def to_document(journal: Journal) -> dict[str, Any]:
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
         "lastProblem": journal.last_problem,
         "completedAt": journal.completed_at,
+        "forcedUntil": journal.forced_until,
     }
 
 
@@ -198,6 +202,7 @@ def _read(document: Mapping[str, Any]) -> Journal:
         exposed_to=_text(exposure.get("to", "")),
         last_problem=_text(document.get("lastProblem", "")),
         completed_at=_text(document.get("completedAt", "")),
+        forced_until=_text(document.get("forcedUntil", "")),
         unknown={k: v for k, v in document.items() if k not in _KNOWN},
     )
 

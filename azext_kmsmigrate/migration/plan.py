@@ -23,6 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import dropwhile
 from urllib.parse import urlsplit
 
@@ -45,12 +46,17 @@ class Preparation(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Goal:
-    """What the user asked for; empty means: as the journal or the cluster says."""
+    """What the user asked for; empty means: as the journal or the cluster says.
+
+    ``force_until``: pass over what AKS would refuse to upgrade for, deprecated APIs and PodDisruptionBudgets, for
+    upgrades that begin before this time (UTC).
+    """
 
     kubernetes_version: str = ""
     key_id: str = ""
     network_access: NetworkAccess | None = None
     vault_id: str = ""
+    force_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,9 @@ def _left_pools_behind(situation: Situation) -> bool:
     """Whether this migration upgraded the control plane first. Pools that were behind before are the user's own."""
     journal = _unfinished(situation)
     upgraded = journal is not None and journal.record_of(StepId.UPGRADE) is not None
-    return upgraded and any(pool.version < situation.cluster.version for pool in situation.cluster.pools)
+    return upgraded and any(
+        pool.upgradable and pool.version < situation.cluster.version for pool in situation.cluster.pools
+    )
 
 
 def _pools(cluster: ClusterFacts) -> PlannedStep:

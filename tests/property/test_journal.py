@@ -46,6 +46,7 @@ journals = st.builds(
     exposed_to=texts,
     last_problem=texts,
     completed_at=texts,
+    forced_until=texts,
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 

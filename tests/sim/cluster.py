@@ -9,6 +9,7 @@ from dataclasses import replace
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
 from azext_kmsmigrate.migration.journal import Journal, from_document
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.results import RunResult
@@ -67,7 +68,8 @@ class SimCluster:
         for number in range(secrets):
             self.api.add(f"ns-{number % 3}", f"secret-{number}")
         self.api.writes = 0
-        self.lag_kubelets = False
+        self.lagging_kubelets = 0  # times that nodes are looked at and found at their old version yet
+        self.cordoned: set[str] = set()
         self.journal_document = ""
         self.journal_version = 0
         self.lease_holder = ""
@@ -120,10 +122,14 @@ class SimCluster:
         """Whether the journal says that the migration is complete."""
         return bool(self.journal_document) and not self.journal.unfinished
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        facts = self.azure.show()
-        lag = KubernetesVersion.parse("1.26.15") if self.lag_kubelets else None
-        return {f"{p.name}-{i}": lag or p.version for p in facts.pools for i in range(p.count)}
+    def nodes(self) -> tuple[Node, ...]:
+        old = KubernetesVersion.parse("1.26.15") if self.lagging_kubelets else None
+        self.lagging_kubelets = max(0, self.lagging_kubelets - 1)
+        return tuple(
+            Node(name := f"{p.name}-{i}", p.name, old or p.version, cordoned=name in self.cordoned)
+            for p in self.azure.show().pools
+            for i in range(p.count)
+        )
 
     def _effect(self, before: ClusterFacts, after: ClusterFacts, at: float) -> None:
         if before.version < KMS_V2_FROM <= after.version:

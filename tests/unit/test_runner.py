@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -498,7 +499,7 @@ def test_an_upgrade_that_fails_is_reconciled_and_tried_again_by_the_same_command
     sim = SimCluster()
     sim.azure.trouble["upgrade 1.27.1"] = [Trouble(code="PodDrainFailure")]
     result = sim.start()
-    assert_fails(result, "KMSM202", 1)
+    assert_fails(result, "KMSM232", 1)
     assert result.problem is not None
     assert "PodDrainFailure" in result.problem.what
     assert_completes(sim)
@@ -521,7 +522,7 @@ def test_an_api_server_that_is_away_when_azure_fails_does_not_hide_what_azure_sa
         else None
     )
     result = Runner(process.world(), FAST).run(Request(), agree)
-    assert_fails(result, "KMSM202", 1)
+    assert_fails(result, "KMSM232", 1)
 
 
 def test_an_operation_of_ours_that_is_still_under_way_is_followed() -> None:
@@ -536,9 +537,92 @@ def test_an_operation_of_ours_that_is_still_under_way_is_followed() -> None:
 
 def test_nodes_left_behind_by_a_whole_upgrade_end_the_run() -> None:
     sim = SimCluster()
-    sim.lag_kubelets = True
+    sim.lagging_kubelets = 2
     assert_fails(sim.start(), "KMSM309", 1)
     assert "enable-kms" not in sim.puts
+
+
+def test_nodes_left_behind_are_asked_for_once_more_and_the_run_goes_on_when_they_follow() -> None:
+    sim = SimCluster()
+    sim.lagging_kubelets = 1
+    assert_completes(sim)
+    assert [put for put in sim.puts if "upgrade" in put] == [
+        "upgrade 1.27.1",
+        "upgrade-pool system 1.27.1",
+        "upgrade-pool user 1.27.1",
+    ]
+
+
+def test_nodes_left_cordoned_are_told_and_left_so() -> None:
+    sim = SimCluster()
+    sim.cordoned = {"user-1"}
+    result = sim.start()
+    assert result.state is RunState.COMPLETED
+    assert any("user-1" in said and "kubectl uncordon" in said for said in sim.said)
+    upgrade = next(step for step in result.steps if step.id == "upgrade")
+    assert upgrade.detail.endswith("left cordoned: user-1")
+
+
+# --force-upgrade-until
+
+
+def forced(sim: SimCluster, hours: float = 1.0) -> Request:
+    return Request(Goal(force_until=sim.clock.now() + timedelta(hours=hours)))
+
+
+def test_a_budget_that_lets_no_pod_go_stops_the_upgrade_with_its_name_and_force_passes_over_it() -> None:
+    sim = SimCluster()
+    sim.azure.budgets = ["shop/cart"]
+    stopped = sim.start()
+    assert_fails(stopped, "KMSM231", 1)
+    assert stopped.problem is not None
+    assert "shop/cart" in stopped.problem.what
+    assert "--force-upgrade-until" in stopped.problem.fix
+    result = sim.start(forced(sim))
+    assert result.state is RunState.COMPLETED
+    assert sim.puts[-1] == "end-force"
+    assert sim.azure.show().forced_until == ""
+    assert sim.journal.forced_until == ""
+
+
+def test_a_forced_upgrade_that_begins_too_late_is_not_begun() -> None:
+    sim = SimCluster()
+    assert_fails(sim.start(forced(sim, hours=0.001)), "KMSM243", 1)
+    assert not [put for put in sim.puts if "upgrade" in put]
+
+
+def test_an_override_is_taken_away_by_the_run_that_goes_on() -> None:
+    sim = SimCluster()
+    sim.azure.trouble["enable-kms"] = [Trouble()]
+    sim.azure.trouble["reconcile"] = [Trouble()]
+    assert sim.start(forced(sim)).state is RunState.FAILED
+    assert sim.azure.show().forced_until
+    assert sim.start().state is RunState.COMPLETED
+    assert sim.azure.show().forced_until == ""
+
+
+def test_an_override_of_somebody_elses_stays() -> None:
+    sim = SimCluster()
+    sim.meddle(lambda facts: replace(facts, forced_until="2030-01-01T00:00:00Z"))
+    assert sim.start().state is RunState.COMPLETED
+    assert "end-force" not in sim.puts
+
+
+def test_an_override_that_cannot_be_taken_away_is_told_and_harms_nothing() -> None:
+    sim = SimCluster()
+    sim.azure.trouble["end-force"] = [Trouble()]
+    assert sim.start(forced(sim)).state is RunState.COMPLETED
+    assert any("--disable-force-upgrade" in said for said in sim.said)
+
+
+def test_an_upgrade_that_ends_in_a_drain_names_the_node_and_the_same_command_goes_on() -> None:
+    sim = SimCluster()
+    detail = "Drain of node aks-user-1 did not complete pods [web-0]: PDB shop/cart blocks"
+    sim.azure.trouble["upgrade 1.27.1"] = [Trouble(code="PodDrainFailure", detail=detail)]
+    stopped = sim.start()
+    assert_fails(stopped, "KMSM232", 1)
+    assert stopped.problem is not None
+    assert "aks-user-1, shop/cart" in stopped.problem.what
 
 
 # API servers that change over late
