@@ -82,12 +82,10 @@ def _unoffered_target(scene: Scene) -> Iterator[Finding]:
     cluster, offers, target = scene.cluster, scene.situation.offers, scene.plan.target
     if expected_path(cluster, offers, target) is not None:
         return
-    previews = [line for line, minor in scene.of(VERSIONS).items() if minor.preview]
-    why = "it is a preview" if target.at_least.line in previews else f"Azure offers: {_listed(offers)}"
     instead = expected_path(cluster, offers, ANY_KMS_V2)
     yield Finding(
         f"Kubernetes {target}",
-        f"No upgrade from {cluster.version} that is offered leads there: {why}.",
+        f"No upgrade from {cluster.version} that is offered leads there. Azure offers, previews aside: {_listed(offers)}.",
         f"Ask for another: az aks kms-migrate start {cluster.name.option_text} -k {instead[-1].version}"
         if instead
         else f"See what is offered: az aks get-upgrades {cluster.name.option_text} -o table",
@@ -150,7 +148,6 @@ CHECKS = (
         _LINK,
         BEFORE_UPGRADING - {StepId.UPGRADE_NODE_POOLS},
         _target,
-        (VERSIONS,),
     ),
     Check(
         "U-18",
