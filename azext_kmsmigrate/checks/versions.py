@@ -85,7 +85,7 @@ def _unoffered_target(scene: Scene) -> Iterator[Finding]:
     instead = expected_path(cluster, offers, ANY_KMS_V2)
     yield Finding(
         f"Kubernetes {target}",
-        f"No upgrade from {cluster.version} that is offered leads there. Azure offers, previews aside: {_listed(offers)}.",
+        f"No upgrade from {cluster.version} that is offered leads there. Offered, previews aside: {_listed(offers)}.",
         f"Ask for another: az aks kms-migrate start {cluster.name.option_text} -k {instead[-1].version}"
         if instead
         else f"See what is offered: az aks get-upgrades {cluster.name.option_text} -o table",
@@ -110,7 +110,7 @@ def _plan_missing(scene: Scene, path: tuple[Hop, ...]) -> Iterator[Finding]:
             "The cluster has long-term support, which AKS gives with the tier Premium only: it refuses every change.",
             f"Type: az aks update {scene.cluster.name.option_text} --tier premium",
         )
-    if profile.support_plan == LONG_TERM and premium:
+    if profile.support_plan == LONG_TERM:
         return
     for hop in path:
         if (minor := versions.get(hop.version.line)) and minor.plans and OFFICIAL not in minor.plans:

@@ -410,7 +410,7 @@ def test_a_volume_with_the_old_labels_blocks_on_the_way_over_1_26_and_is_told_la
 
 
 def test_pod_security_policies_block_when_enforced_and_are_told_otherwise() -> None:
-    old = {"facts": cluster("1.24.9"), "offered": offers("1.27.1")}
+    old: dict[str, Any] = {"facts": cluster("1.24.9"), "offered": offers("1.27.1")}
     assert_passes("U-15", scene({PROFILE: Profile(), POLICIES: ()}, **old))
     enforced = scene({PROFILE: Profile(pod_security_policy=True), POLICIES: ("a",)}, **old)
     assert_fails("U-15", enforced, "--disable-pod-security-policy")
