@@ -38,6 +38,8 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         location=cluster.location or "",
         etag=cluster.e_tag or "",
         forced_until=_forced_until(cluster.upgrade_settings),
+        private=bool(access and access.enable_private_cluster),
+        authorized_ranges=tuple((access and access.authorized_ip_ranges) or ()),
     )
 
 
@@ -94,6 +96,7 @@ def _pool(pool: Any, control_plane: str) -> NodePool:
         count=pool.count or 0,
         kind=_word(pool.type or ""),
         mode=_word(pool.mode or "User"),
+        power=_word(pool.power_state.code) if pool.power_state else "Running",
     )
 
 

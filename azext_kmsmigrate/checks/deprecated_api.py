@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING, target_version
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.migration.version import KubernetesVersion
@@ -34,7 +34,7 @@ class DeprecatedApi:
         return f"{self.resource}.{self.version}.{self.group}" if self.group else f"{self.resource}.{self.version}"
 
 
-DEPRECATED_APIS: Topic[tuple[DeprecatedApi, ...]] = Topic("deprecated APIs in use", "Kubernetes")
+DEPRECATED_APIS: Topic[tuple[DeprecatedApi, ...]] = Topic("deprecated APIs in use", KUBERNETES)
 
 
 def removed_between(current: KubernetesVersion, target: KubernetesVersion, api: DeprecatedApi) -> bool:

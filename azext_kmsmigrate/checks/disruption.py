@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING, upgrading
 
 _OF_AKS = "kube-system"
@@ -43,7 +43,7 @@ class Budget:
         return ""
 
 
-BUDGETS: Topic[tuple[Budget, ...]] = Topic("PodDisruptionBudgets", "Kubernetes")
+BUDGETS: Topic[tuple[Budget, ...]] = Topic("PodDisruptionBudgets", KUBERNETES)
 
 
 def _evictions(scene: Scene) -> Judgement:

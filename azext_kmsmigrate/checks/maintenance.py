@@ -27,7 +27,7 @@ class Window:
         return f"{self.name} (from {self.start})" if self.start else self.name
 
 
-WINDOWS: Topic[tuple[Window, ...]] = Topic("maintenance configurations", "Azure Kubernetes Service")
+WINDOWS: Topic[tuple[Window, ...]] = Topic("maintenance configurations", "Microsoft.ContainerService")
 
 
 def _automatic_upgrades(scene: Scene) -> Iterator[Finding]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING, upgrading
 from azext_kmsmigrate.migration.node import Node
 
-NODES: Topic[tuple[Node, ...]] = Topic("nodes", "Kubernetes")
+NODES: Topic[tuple[Node, ...]] = Topic("nodes", KUBERNETES)
 
 
 def _fit(scene: Scene) -> Judgement:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.profile import PROFILE
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING, upgrading
 
 _GONE_FROM = (1, 25)
 
-POLICIES: Topic[tuple[str, ...]] = Topic("PodSecurityPolicies", "Kubernetes")
+POLICIES: Topic[tuple[str, ...]] = Topic("PodSecurityPolicies", KUBERNETES)
 """Their names; none where the API server does not know the kind."""
 
 

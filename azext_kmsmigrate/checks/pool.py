@@ -55,7 +55,7 @@ class Pool:
         return min(int(text), self.count)
 
 
-POOLS: Topic[tuple[Pool, ...]] = Topic("node pools", "Azure Kubernetes Service")
+POOLS: Topic[tuple[Pool, ...]] = Topic("node pools", "Microsoft.ContainerService")
 
 
 def _skew(scene: Scene) -> Iterator[Finding]:

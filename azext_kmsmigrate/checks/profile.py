@@ -30,7 +30,7 @@ class Profile:
     pod_security_policy: bool = False
 
 
-PROFILE: Topic[Profile] = Topic("the managed cluster", "Azure Kubernetes Service")
+PROFILE: Topic[Profile] = Topic("the managed cluster", "Microsoft.ContainerService")
 
 
 def _principal(scene: Scene) -> Iterator[Finding]:

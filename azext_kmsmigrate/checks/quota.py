@@ -46,7 +46,7 @@ class Compute:
     sizes: Mapping[str, VmSize]
 
 
-COMPUTE: Topic[Compute] = Topic("compute quotas", "Azure Compute")
+COMPUTE: Topic[Compute] = Topic("compute quotas", "Microsoft.Compute", seconds=60.0)
 
 
 def missing_cores(scene: Scene) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ class Subnet:
         return max(0, self.size - _KEPT_BY_AZURE - self.used)
 
 
-SUBNETS: Topic[Mapping[str, Subnet]] = Topic("subnets of the node pools", "Azure Network")
+SUBNETS: Topic[Mapping[str, Subnet]] = Topic("subnets of the node pools", "Microsoft.Network")
 """By id in lower case."""
 
 

@@ -31,7 +31,7 @@ class MinorVersion:
     preview: bool = False
 
 
-VERSIONS: Topic[Mapping[tuple[int, int], MinorVersion]] = Topic("Kubernetes versions", "Azure Kubernetes Service")
+VERSIONS: Topic[Mapping[tuple[int, int], MinorVersion]] = Topic("Kubernetes versions", "Microsoft.ContainerService")
 
 
 def expected_path(cluster: ClusterFacts, offers: Offers, target: Target) -> tuple[Hop, ...] | None:

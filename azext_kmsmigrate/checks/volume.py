@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING, target_version, upgrading
 
 OLD_TOPOLOGY = ("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region")
@@ -23,7 +23,7 @@ class Volume:
     topology: tuple[str, ...] = ()
 
 
-VOLUMES: Topic[tuple[Volume, ...]] = Topic("PersistentVolumes", "Kubernetes")
+VOLUMES: Topic[tuple[Volume, ...]] = Topic("PersistentVolumes", KUBERNETES)
 
 
 def _topology(scene: Scene) -> Judgement:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.migration.step import StepId
 
 _NAME = "kubernetes.io/metadata.name"  # a label that every namespace carries
@@ -57,7 +57,7 @@ class Webhook:
         return any(rule.takes(group, resource, operation) for rule in self.rules)
 
 
-WEBHOOKS: Topic[tuple[Webhook, ...]] = Topic("admission webhooks", "Kubernetes")
+WEBHOOKS: Topic[tuple[Webhook, ...]] = Topic("admission webhooks", KUBERNETES)
 
 
 def _webhooks(scene: Scene) -> Iterator[Finding]:

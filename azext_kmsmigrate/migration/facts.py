@@ -63,6 +63,7 @@ class NodePool:
     state: str
     count: int = 0
     kind: str = "VirtualMachineScaleSets"
+    power: str = "Running"
     mode: str = "User"
 
     @property
@@ -95,6 +96,8 @@ class ClusterFacts:
     location: str = ""
     etag: str = ""
     forced_until: str = ""
+    private: bool = False
+    authorized_ranges: tuple[str, ...] = ()
 
     @property
     def kms_state(self) -> KmsState:

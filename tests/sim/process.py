@@ -22,8 +22,10 @@ from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
+from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
 from tests.sim.apiservers import CANARY
 from tests.sim.azure import Change, disabled, enabled, force_ended, pool_upgraded, upgraded
+from tests.sim.inspector import SimInspector
 
 if TYPE_CHECKING:
     from tests.sim.cluster import SimCluster
@@ -54,6 +56,8 @@ class Process:
             nodes=_Nodes(self),
             clock=self.sim.clock,
             observer=_Observer(self),
+            inspectors=(SimInspector(self), SecretsInspector(_Secrets(self), self.sim.clock)),
+            user=self.name,
         )
 
     def point(self) -> None:
