@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -31,6 +31,6 @@ class Unseen:
 class NotSeen(Exception):
     """Raised by ``Scene.of`` for a topic that could not be looked at; the suite makes ``Outcome.UNKNOWN`` of it."""
 
-    def __init__(self, topic: Topic[object], unseen: Unseen) -> None:
+    def __init__(self, topic: Topic[Any], unseen: Unseen) -> None:
         super().__init__(f"{topic.name}: {unseen.why}")
         self.topic, self.unseen = topic, unseen
