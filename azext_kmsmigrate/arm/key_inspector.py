@@ -25,11 +25,12 @@ class KeyInspector:
         self._vaults, self._keys = Vaults(resources, data, suffix), Keys(resources, data)
 
     def look(self, topic: Topic[Any], question: Question) -> dict[str, KeySight]:
-        wanted = [kms for kms in (question.original_kms, question.target_kms) if kms is not None and kms.key_id]
+        # Of one key that is both, the new settings count: where access or vault id differ, they are to be judged.
+        both = (question.original_kms, question.target_kms)
+        wanted = {kms.key_id: kms for kms in both if kms is not None and kms.key_id}
         vaults: dict[tuple[str, str], Vault | Unseen] = {}
         sights: dict[str, KeySight] = {}
-        # The new one last: where only its access or its vault's id differ, they are what is to be judged.
-        for kms in wanted:
+        for kms in wanted.values():
             place = (kms.key_id.rpartition("/keys/")[0].lower(), kms.vault_id.lower())
             if place not in vaults:
                 vaults[place] = self._vaults.find(kms)

@@ -37,7 +37,7 @@ class VaultData:
         )
 
     def key(self, address: str, name: str, version: str) -> Json | Unseen | None:
-        """A key version's bundle; None when there is no such version."""
+        """A key version's bundle; None when there is no such version. Of a disabled one a vault may tell only that."""
         return self._document(f"https://{address}/keys/{name}/{version}", "Microsoft.KeyVault/vaults/keys/read")
 
     def deleted_key(self, address: str, name: str) -> Json | Unseen | None:
@@ -56,6 +56,8 @@ class VaultData:
             found = answer.json()
             return found if isinstance(found, dict) else Unseen("the key vault answered with no document")
         inner = _inner_code(answer)
+        if inner == "KeyDisabled":
+            return {"attributes": {"enabled": False}}
         if "Firewall" in inner or "Connection" in inner:
             return Unseen("the vault's firewall does not let you in from here")
         lacks = permission if answer.status_code == 403 else ""

@@ -66,13 +66,14 @@ def _usable(scene: Scene) -> Judgement:
 def _unfit(scene: Scene, kms: KmsProfile) -> Iterator[Finding]:
     sight = sight_of(scene, kms)
     key, subject = seen(sight.key), _called(sight)
-    if key.presence is Presence.PRESENT and not key.kind.upper().startswith("RSA"):
+    shown = key.presence is Presence.PRESENT and bool(key.kind)
+    if shown and not key.kind.upper().startswith("RSA"):
         yield Finding(
             subject, f"It is of the kind {key.kind}; only RSA keys encrypt and decrypt.", _new_key_command(sight)
         )
         return
     missing = sorted({"encrypt", "decrypt"} - key.operations)
-    if key.presence is Presence.PRESENT and missing:
+    if shown and missing:
         yield Finding(
             subject,
             f"It does not permit: {', '.join(missing)}.",

@@ -70,7 +70,7 @@ class Vault:
 
 @dataclass(frozen=True)
 class Key:
-    """One version of a key. ``kind``: RSA, RSA-HSM, EC. ``bits`` 0 and ``rotates`` None: could not be seen."""
+    """One version of a key. ``kind``: RSA, RSA-HSM, EC. Empty, 0 or None: could not be seen."""
 
     presence: Presence = Presence.PRESENT
     kind: str = "RSA"

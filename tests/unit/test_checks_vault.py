@@ -14,7 +14,7 @@ from azext_kmsmigrate.checks import grant, identity, key, lock, management, netw
 from azext_kmsmigrate.checks.check import Check, Severity
 from azext_kmsmigrate.checks.grant import CONTRIBUTOR, CRYPTO_USER, RoleOffer
 from azext_kmsmigrate.checks.identity import Identity
-from azext_kmsmigrate.checks.key_sight import EndpointConnection, Presence, Vault
+from azext_kmsmigrate.checks.key_sight import EndpointConnection, Key, Presence, Vault
 from azext_kmsmigrate.checks.lock import Lock
 from azext_kmsmigrate.checks.policy import PolicyDenial
 from azext_kmsmigrate.checks.rights import Denial, Grants, Permission, covers
@@ -129,6 +129,7 @@ FAILING = [
     ("V-01", FINE.with_(new_vault=Vault("keys.example.com", known=False, tenant=TENANT)), "in this cloud"),
     ("V-02", FINE.with_(new_key=key_version(kind="EC")), "az keyvault key create --vault-name kv-new"),
     ("V-02", FINE.with_(new_key=key_version(operations=frozenset({"decrypt", "sign"}))), "--ops decrypt encrypt sign"),
+    ("V-02", FINE.with_(new_key=Key(kind="", enabled=False)), "It is disabled"),
     ("V-02", FINE.with_(new_key=key_version(enabled=False)), f"--id {NEW_KEY} --enabled true"),
     ("V-02", FINE.with_(new_key=key_version(expires=NOW - MINUTE)), "--expires"),
     ("V-02", FINE.with_(new_key=key_version(presence=Presence.ABSENT)), "It does not exist"),
@@ -236,13 +237,13 @@ def test_what_may_not_be_seen_is_unknown_with_the_right_that_lacks(id_: str, aro
 
 
 def test_an_old_vault_that_is_private_needs_an_approved_connection() -> None:
-    pending = key_vault(
-        "kv-old", VAULT_ID, connections=(EndpointConnection("/e", "Pending"),), public_access="Disabled"
-    )
+    def connected(status: str) -> Vault:
+        connections = (EndpointConnection("/e", status),)
+        return key_vault("kv-old", VAULT_ID, connections=connections, public_access="Disabled")
+
     kms = KmsProfile(True, FINE.scene().cluster.kms.key_id, NetworkAccess.PRIVATE, VAULT_ID)
-    assert judge("K-07", FINE.with_(old_vault=pending), kms=kms).blocks
-    approved = replace(pending, settings=replace(pending.settings, connections=(EndpointConnection("/e", "Approved"),)))
-    assert judge("K-07", FINE.with_(old_vault=approved), kms=kms).outcome is Outcome.PASSED
+    assert judge("K-07", FINE.with_(old_vault=connected("Pending")), kms=kms).blocks
+    assert judge("K-07", FINE.with_(old_vault=connected("Approved")), kms=kms).outcome is Outcome.PASSED
 
 
 def test_with_kms_v2_on_nothing_of_this_is_asked() -> None:
