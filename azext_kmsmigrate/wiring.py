@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Plan
-from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.ports import Clock, Inspector, Observer
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
@@ -29,6 +30,8 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.cluster import ArmCluster
+    from azext_kmsmigrate.arm.resource_manager import ResourceManager
+    from azext_kmsmigrate.arm.role_assigner import ArmRoles
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -41,6 +44,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
     cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
+    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
     world = World(
@@ -51,8 +55,53 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
         nodes=KubeNodes(api),
         clock=clock,
         observer=observer(cmd.cli_ctx),
+        # On connections of their own: a look that was given up may still be using its one.
+        inspectors=(
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *azure_inspectors(cmd.cli_ctx, resources, cluster),
+        ),
+        roles=ArmRoles(resources),
+        user=_me(),
     )
     return Runner(world, limits)
+
+
+def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
+    """Who looks at what the checks read: one line for each. ``client``: the SDK's ContainerServiceClient."""
+    from azext_kmsmigrate.kube.access_inspector import AccessInspector
+    from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
+
+    return (
+        AccessInspector(api),
+        SecretsInspector(KubeSecrets(api), clock),
+    )
+
+
+def azure_inspectors(cli_ctx: Any, resources: Any, cluster: ClusterName) -> tuple[Inspector, ...]:
+    """Who asks Azure about keys, vaults, rights and surroundings. ``resources``: of ``arm.resource_manager``."""
+    from azext_kmsmigrate.arm.key_inspector import KeyInspector
+    from azext_kmsmigrate.arm.surroundings_inspector import SurroundingsInspector
+    from azext_kmsmigrate.arm.vault_data import VaultData
+
+    suffix = str(cli_ctx.cloud.suffixes.keyvault_dns)
+    data = VaultData(_token_source(cli_ctx, cluster, f"https://{suffix.strip('.')}", "the key vault"))
+    return KeyInspector(resources, data, suffix), SurroundingsInspector(resources)
+
+
+def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
+    def fetch() -> str:
+        from azure.cli.core._profile import Profile
+
+        from azext_kmsmigrate.arm.faults import translated
+
+        with translated(f"signing in to {what}", cluster):
+            (_, token, _), _, _ = Profile(cli_ctx=cli_ctx).get_raw_token(
+                resource=resource, subscription=cluster.subscription
+            )
+        return str(token)
+
+    return fetch
 
 
 class _Door:
@@ -113,12 +162,13 @@ def observer(cli_ctx: Any) -> Observer:
 def confirmation(command: str, *, yes: bool) -> Confirm:
     """Shows the plan on stderr and asks once, with No as the default."""
 
-    def confirm(cluster: ClusterFacts, plan: Plan) -> None:
+    def confirm(cluster: ClusterFacts, plan: Plan, found: Preflight) -> None:
         from knack.prompting import NoTTYException, prompt_y_n
 
+        from azext_kmsmigrate.report.checks_text import warning_lines
         from azext_kmsmigrate.report.plan_text import plan_lines
 
-        for line in plan_lines(cluster, plan):
+        for line in (*plan_lines(cluster, plan), *warning_lines(found)):
             sys.stderr.write(line + "\n")
         if yes:
             return

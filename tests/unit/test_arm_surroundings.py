@@ -57,7 +57,9 @@ def test_locks_on_all_scopes_each_once() -> None:
     def locked(scope: str, level: str) -> dict[str, Any]:
         return {"id": f"{scope}/{AUTHORIZATION}/locks/keep", "name": "keep", "properties": {"level": level}}
 
-    where: dict[str, Any] = {f"GET {s}/{AUTHORIZATION}/locks": {"value": []} for s in (CLUSTER_ID, NETWORK_ID, NEW_VAULT_ID)}
+    where: dict[str, Any] = {
+        f"GET {s}/{AUTHORIZATION}/locks": {"value": []} for s in (CLUSTER_ID, NETWORK_ID, NEW_VAULT_ID)
+    }
     where[f"GET {NODES}/{AUTHORIZATION}/locks"] = {"value": [locked(NODES, "CanNotDelete"), locked(SHOP, "ReadOnly")]}
     found = look(LOCKS, where)
     assert found == (
