@@ -29,6 +29,7 @@ from azext_kmsmigrate.ports import (
     Nodes,
     Observer,
     OperationResult,
+    Roles,
     Secrets,
 )
 from azext_kmsmigrate.rewrite.evidence import Evidence
@@ -48,6 +49,7 @@ class World:
     clock: Clock
     observer: Observer
     inspectors: tuple[Inspector, ...] = ()
+    roles: Roles | None = None
     user: str = ""
 
     def now(self) -> str:

@@ -38,13 +38,14 @@ _CONFLICTS = 3  # times that somebody else may change the cluster under our hand
 class Request:
     """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
 
-    ``skipped``: ids of the checks that the user leaves out.
+    ``skipped``: ids of the checks that the user leaves out. ``assign_roles``: give the identity the roles that lack.
     """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
     only: StepId | None = None
     stop_after: StepId | None = None
     skipped: frozenset[str] = frozenset()
+    assign_roles: bool = False
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
