@@ -180,6 +180,8 @@ def test_a_denial_wins_over_a_role(lab: Lab) -> None:
     assert not azure.vault.usable_in_public(azure.key_id())
     listed = lab.arm("GET", f"{VAULT}/providers/Microsoft.Authorization/denyAssignments").json()["value"]
     assert [one["properties"]["denyAssignmentName"] for one in listed] == ["no encryption"]
-    spared = {"properties": {"excludePrincipals": [{"id": azure.cluster_identity.object_id, "type": "ServicePrincipal"}]}}
+    spared = {
+        "properties": {"excludePrincipals": [{"id": azure.cluster_identity.object_id, "type": "ServicePrincipal"}]}
+    }
     azure.patch_resource(path, spared)
     assert azure.vault.usable_in_public(azure.key_id())
