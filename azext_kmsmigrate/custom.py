@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from azext_kmsmigrate.exit_codes import ExitCode
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.plan_store import load
 from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
+from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
 
 
 @command
@@ -23,9 +25,18 @@ def plan(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    out: str | None = None,
+    detailed_exit_code: bool = False,
 ) -> PlanDocument:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    document, facts = runner_for(cmd, resource_group_name, name, Limits()).plan_and_facts(goal)
+    if out:
+        document = write_plan(out, goal, facts, document)
+    if detailed_exit_code and document.pending:
+        leave_with(cmd.cli_ctx, ExitCode.PENDING)
+    return document
 
 
 @command
@@ -41,9 +52,15 @@ def start(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    plan_file: str | None = None,
 ) -> RunResult:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
     request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
+    if plan_file:
+        agreed = load(plan_file, resource_group_name, name)
+        request = replace(request, goal=agreed.goal, plan=agreed, path=plan_file)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
@@ -87,8 +104,11 @@ def upgrade(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
 ) -> RunResult:
-    request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
+    goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
+    request = Request(goal, only=StepId.UPGRADE)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
@@ -124,8 +144,22 @@ def rewrite_secrets(
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
-def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:
-    return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
+def _goal(
+    version: str | None,
+    key_id: str | None,
+    access: str | None,
+    vault_id: str | None,
+    tier: str | None = None,
+    plan: str | None = None,
+) -> Goal:
+    return Goal(
+        version or "",
+        key_id or "",
+        NetworkAccess(access) if access else None,
+        vault_id or "",
+        SupportPlan(plan) if plan else None,
+        tier or "",
+    )
 
 
 def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:

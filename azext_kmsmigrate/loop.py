@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import Conflict, KmsMigrateError, Lost, Refused
+from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
 from azext_kmsmigrate.migration.journal import Journal
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
+from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
     ClusterDocument,
@@ -30,11 +33,16 @@ _CONFLICTS = 3  # times that somebody else may change the cluster under our hand
 
 @dataclass(frozen=True)
 class Request:
-    """What a command wants of a run. ``only``: one documented step (and the proof it stands on)."""
+    """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
+
+    ``plan``: run this plan, from the file at ``path``, or nothing.
+    """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
     only: StepId | None = None
     stop_after: StepId | None = None
+    plan: PlanFile | None = None
+    path: str = ""
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
@@ -45,6 +53,28 @@ def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
     return Situation(cluster, world.cluster.offers(), world.journal.load(), done)
 
 
+def measure(world: World) -> Numbers:
+    """How many Secrets there are, and how long a request takes on a connection that is open: two pages of one."""
+    world.secrets.page(limit=1)
+    began = world.clock.monotonic()
+    page = world.secrets.page(limit=1)
+    took = world.clock.monotonic() - began
+    if isinstance(page, Failure) or (page.token and page.remaining is None):
+        return Numbers()
+    return Numbers(len(page.items) + (page.remaining or 0), took)
+
+
+def refuse_outdated(situation: Situation, request: Request) -> None:
+    """Raise what has changed since the plan was made, unless this plan's own run did it."""
+    plan, journal, name = request.plan, situation.journal, situation.cluster.name
+    if plan is None or (journal is not None and journal.plan_digest == plan.digest):
+        return
+    if changes := plan.changes(facts_of(situation, decide(situation, request.goal))):
+        raise Refused(
+            errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
+        )
+
+
 class Run:
     """The loop of one run, while it holds the Lease."""
 
@@ -52,12 +82,10 @@ class Run:
         self._world, self._request = world, request
         self._command = command_of(request, first.cluster)
         journal = first.journal if first.journal and first.journal.unfinished else None
-        self._deeds = Deeds(
-            world,
-            rewriting,
-            journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now()),
-            self._command,
-        )
+        journal = journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())
+        if request.plan is not None:
+            journal = replace(journal, plan_digest=request.plan.digest)
+        self._deeds = Deeds(world, rewriting, journal, self._command)
         self._situation = first
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
@@ -126,11 +154,11 @@ class Run:
         began, started = self._world.clock.monotonic(), self._world.now()
         try:
             self._deeds.do(step, self._situation.cluster, self._plan())
-        except Conflict:
+        except Conflict as conflict:
             self._conflicts += 1
             if self._conflicts > _CONFLICTS:
                 raise
-            self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            self._world.observer.say(f"{conflict.what} Looking at it again.")
             self._distrust()
             return
         except KmsMigrateError:

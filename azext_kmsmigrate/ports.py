@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from azext_kmsmigrate.checks.topic import Topic
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
@@ -53,8 +53,15 @@ class Cluster(Protocol):
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult: ...
 
     def upgrade(
-        self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick
-    ) -> OperationResult: ...
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+    ) -> OperationResult:
+        """``plan``: a support plan to change to in the same request; long term support brings the premium tier."""
 
     def upgrade_pool(
         self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.loop import (
+    Request,
+    Run,
+    command_of,
+    drift,
+    measure,
+    nothing_to_do,
+    observe,
+    refuse_outdated,
+)
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.results import (
     ClusterDocument,
@@ -42,8 +54,14 @@ class Runner:
 
     def plan(self, goal: Goal) -> PlanDocument:
         """What ``start`` would do now."""
-        situation = self._observe()
-        return PlanDocument.of(situation.cluster, decide(situation, goal))
+        document, _ = self.plan_and_facts(goal)
+        return document
+
+    def plan_and_facts(self, goal: Goal) -> tuple[PlanDocument, dict[str, Any]]:
+        """The same, and what it was made from: see ``migration.plan_file``."""
+        situation = self._measured(self._observe(), goal)
+        plan = decide(situation, goal)
+        return PlanDocument.of(situation.cluster, plan, goal), facts_of(situation, plan)
 
     def show(self) -> Status:
         """Where the migration stands."""
@@ -58,6 +76,7 @@ class Runner:
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
             next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+            irreversible=[s.id.value for s in plan.steps if not s.reversible],
         )
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
@@ -89,6 +108,8 @@ class Runner:
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
         situation = self._observe()
+        refuse_outdated(situation, request)
+        situation = self._measured(situation, request.goal)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
@@ -96,6 +117,7 @@ class Runner:
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
+            refuse_outdated(situation, request)
             plan = self._planned(situation, request)
             if nothing := nothing_to_do(situation, plan, request):
                 return nothing
@@ -150,6 +172,11 @@ class Runner:
 
     def _observe(self) -> Situation:
         return observe(self._world)
+
+    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+        """With the numbers for an estimate, where there is something to estimate."""
+        pending = decide(situation, goal).pending
+        return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod
     def _refuse_without_legacy_kms(situation: Situation) -> None:

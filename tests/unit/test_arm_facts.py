@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.mgmt.containerservice import models
 
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
+from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess
 from tests.unit.situations import KEY, NAME, v
 
