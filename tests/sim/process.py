@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
@@ -89,8 +89,16 @@ class _Cluster:
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult:
         return self._put("enable-kms", seen, enabled(kms), tick)
 
-    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
-        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole), tick)
+    def upgrade(
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+    ) -> OperationResult:
+        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole, plan=plan), tick)
 
     def upgrade_pool(self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick) -> OperationResult:
         return self._put(f"upgrade-pool {pool} {version}", seen, pool_upgraded(pool, version), tick)
