@@ -54,7 +54,7 @@ def load_arguments(self: Any, _: str) -> None:
         c.argument(
             "k8s_support_plan",
             options_list=["--k8s-support-plan"],
-            arg_type=get_enum_type([plan.value for plan in SupportPlan]),
+            arg_type=get_enum_type([SupportPlan.LONG_TERM.value]),
             help="Support plan to end with. Long term support is changed to in the same request as the version, needs "
             "the Premium tier, and is never chosen unasked. Default: the plan the cluster has.",
         )

@@ -81,7 +81,7 @@ def next_hop(
     """
     way = _Way(offers, target, plan, cluster.support_plan)
     version = way.step(v for v in offers.versions if v > cluster.version)
-    conditional = version is None and plan is not cluster.support_plan
+    conditional = version is None and SupportPlan.LONG_TERM is plan is not cluster.support_plan
     if conditional:
         version = way.step(v for v in offers.onward if way.listed_for_long_term(v, cluster))
     if version is None:
@@ -153,7 +153,8 @@ class _Way:
         """Whether the target can be reached from a version that is not it; a dead end would strand the cluster."""
         seen, ahead = {version}, [version]
         while ahead:
-            onward = self._open(self.offers.onward.get(ahead.pop(), ()))
+            here = ahead.pop()
+            onward = self._open(v for v in self.offers.onward.get(here, ()) if v > here)
             if self._reaching(onward) is not None:
                 return True
             fresh = [v for v in onward if v not in seen and v < self.target.at_least]

@@ -26,7 +26,9 @@ pools = st.lists(
     ),
     max_size=4,
 ).map(tuple)
-clusters = st.builds(lambda pools, version: cluster(version, pools=pools), pools, st.sampled_from(["1.26.15", "1.27.1"]))
+clusters = st.builds(
+    lambda pools, version: cluster(version, pools=pools), pools, st.sampled_from(["1.26.15", "1.27.1"])
+)
 numbers = st.builds(Numbers, st.integers(0, 100_000), st.floats(0, 2))
 hops = st.lists(st.builds(Hop, st.just(v("1.28.3")), st.booleans()), min_size=1, max_size=4).map(tuple)
 STEPS = tuple(PlannedStep(step, "r", True) for step in StepId)

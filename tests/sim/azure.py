@@ -128,7 +128,9 @@ class Azure:
             if before.kms.enabled and before.version < KMS_V2_FROM <= after.version:
                 raise self._refused(what, "BadRequest", "AzureKeyVaultKms has to be disabled first")
         if after.support_plan is SupportPlan.LONG_TERM and after.tier != PREMIUM:
-            raise self._refused(what, "BadRequest", "AKS Long Term Support is only available for Premium tier clusters.")
+            raise self._refused(
+                what, "BadRequest", "AKS Long Term Support is only available for Premium tier clusters."
+            )
         if any(pool.version > after.version for pool in after.pools):
             raise self._refused(what, "NodePoolMcVersionIncompatible", "a node pool is newer than the control plane")
         kms = after.kms

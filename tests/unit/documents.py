@@ -46,7 +46,10 @@ PLAN = PlanDocument(
     "KmsV1",
     "Secrets are under KMS v1.",
     True,
-    [PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY, SpanDocument(90_000, 900_000)) for s in StepId],
+    [
+        PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY, SpanDocument(90_000, 900_000))
+        for s in StepId
+    ],
     PROBLEM,
     [HopDocument("1.27.1", "ControlPlane", LONG, True, False, "AKSLongTermSupport")],
     EstimateDocument(90_000, 900_000, [LONG]),

@@ -113,7 +113,13 @@ def test_the_basis_names_what_was_measured_and_what_is_assumed() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0, 59, "under 1 min"), (0, 60, "0-1 min"), (61, 119, "1-2 min"), (600, 5399, "10-90 min"), (3600, 9000, "1-2.5 h")],
+    [
+        (0, 59, "under 1 min"),
+        (0, 60, "0-1 min"),
+        (61, 119, "1-2 min"),
+        (600, 5399, "10-90 min"),
+        (3600, 9000, "1-2.5 h"),
+    ],
 )
 def test_a_span_in_words(low: float, high: float, words: str) -> None:
     assert str(Span(low, high)) == words

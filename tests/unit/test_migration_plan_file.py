@@ -38,7 +38,11 @@ def test_the_same_facts_are_no_change() -> None:
 
 
 CHANGES: list[tuple[str, Situation, str]] = [
-    ("version", situation(cluster("1.26.16", supported=False), SEEN.offers), "kubernetesVersion (was 1.26.15, is 1.26.16)"),
+    (
+        "version",
+        situation(cluster("1.26.16", supported=False), SEEN.offers),
+        "kubernetesVersion (was 1.26.15, is 1.26.16)",
+    ),
     ("KMS turned off", situation(cluster(kms=OFF, supported=False), SEEN.offers), "kms.enabled (was True, is False)"),
     (
         "another key",
@@ -52,8 +56,16 @@ CHANGES: list[tuple[str, Situation, str]] = [
         "nodePools.new.version (was nothing, is 1.26.15)",
     ),
     ("support", situation(replace(SEEN.cluster, supported=True), SEEN.offers), "supported (was False, is True)"),
-    ("identity", situation(replace(SEEN.cluster, identity="None"), SEEN.offers), "identity (was UserAssigned, is None)"),
-    ("another cluster", situation(replace(SEEN.cluster, name=replace(SEEN.cluster.name, resource_id="/x"))), "cluster (was"),
+    (
+        "identity",
+        situation(replace(SEEN.cluster, identity="None"), SEEN.offers),
+        "identity (was UserAssigned, is None)",
+    ),
+    (
+        "another cluster",
+        situation(replace(SEEN.cluster, name=replace(SEEN.cluster.name, resource_id="/x"))),
+        "cluster (was",
+    ),
     ("a run begun since", replace(SEEN, journal=journal()), "journal.startedAt (was nothing, is 2026-01-31T09:00:00Z)"),
 ]
 
@@ -92,7 +104,11 @@ DAMAGE: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
     ("no version", lambda d: {k: x for k, x in d.items() if k != "schemaVersion"}, "schemaVersion is None"),
     ("no goal", lambda d: {k: x for k, x in d.items() if k != "goal"}, "missing or malformed"),
     ("a goal that is none", lambda d: {**d, "goal": {**d["goal"], "supportPlan": "?"}}, "missing or malformed"),
-    ("another goal", lambda d: {**d, "goal": {**d["goal"], "kubernetesVersion": "1.28"}}, "changed after it was written"),
+    (
+        "another goal",
+        lambda d: {**d, "goal": {**d["goal"], "kubernetesVersion": "1.28"}},
+        "changed after it was written",
+    ),
     ("other facts", lambda d: {**d, "facts": {**d["facts"], "supported": True}}, "changed after it was written"),
     ("another plan shown", lambda d: {**d, "plan": {}}, "changed after it was written"),
     ("another digest", lambda d: {**d, "digest": "sha256:0"}, "changed after it was written"),
