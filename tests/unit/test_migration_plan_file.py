@@ -133,7 +133,7 @@ def test_what_is_no_plan_as_it_was_written_is_told_in_words(
 def test_what_is_not_json_is_told(text: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)
-    with pytest.raises(Refused, match="KMSM522.*not JSON") as told:
+    with pytest.raises(Refused, match=r"KMSM522.*not JSON") as told:
         plan_store.load(str(path), "shop", "blue")
     assert told.value.fix == f"Make a new one: az aks kms-migrate plan -g shop -n blue --out {path}"
 
@@ -146,11 +146,11 @@ def test_a_binary_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="KMSM521.*read.*No such file"):
+    with pytest.raises(Refused, match=r"KMSM521.*read.*No such file"):
         plan_store.load(str(tmp_path / "none.json"), "shop", "blue")
-    with pytest.raises(Refused, match="KMSM521.*written.*No such file"):
+    with pytest.raises(Refused, match=r"KMSM521.*written.*No such file"):
         plan_store.save(str(tmp_path / "no" / "plan.json"), FILE)
-    with pytest.raises(Refused, match="KMSM521.*written"):
+    with pytest.raises(Refused, match=r"KMSM521.*written"):
         plan_store.save(str(tmp_path), FILE)
 
 

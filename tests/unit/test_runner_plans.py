@@ -96,7 +96,7 @@ def _lts(**more: object) -> SimCluster:
 
 def test_where_long_term_support_is_the_only_way_it_is_told_how_to_ask_for_it_and_nothing_is_changed() -> None:
     sim = _lts()
-    with pytest.raises(Refused, match="KMSM121.*1.27.1") as told:
+    with pytest.raises(Refused, match=r"KMSM121.*1.27.1") as told:
         sim.start()
     assert told.value.fix.endswith(
         "az aks kms-migrate start -g shop -n blue --tier premium --k8s-support-plan AKSLongTermSupport"
@@ -117,7 +117,7 @@ def test_long_term_support_goes_with_the_version_in_one_request() -> None:
 
 def test_the_premium_tier_is_not_taken_for_granted() -> None:
     sim = _lts()
-    with pytest.raises(Refused, match="KMSM122.*tier 'Free'"):
+    with pytest.raises(Refused, match=r"KMSM122.*tier 'Free'"):
         sim.start(Request(replace(LONG_TERM, tier="")))
     sim.meddle(lambda facts: replace(facts, tier="Premium"))
     assert_completes(sim, replace(LONG_TERM, tier=""))
@@ -201,7 +201,7 @@ def test_a_plan_is_not_the_plan_of_a_run_that_somebody_began_without_it() -> Non
     sim = SimCluster()
     file = _file(sim)
     sim.start(Request(stop_after=StepId.DISABLE_KMS))
-    with pytest.raises(Refused, match="KMSM123.*journal.startedAt"):
+    with pytest.raises(Refused, match=r"KMSM123.*journal.startedAt"):
         sim.start(_request(file))
 
 
