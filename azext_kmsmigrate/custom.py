@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate.exit_codes import ExitCode
@@ -11,7 +12,7 @@ from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.plan_store import load
-from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
 
@@ -25,18 +26,39 @@ def plan(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
     out: str | None = None,
     detailed_exit_code: bool = False,
 ) -> PlanDocument:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
-    document, facts = runner_for(cmd, resource_group_name, name, Limits()).plan_and_facts(goal)
+    runner = runner_for(cmd, resource_group_name, name, Limits())
+    document, facts = runner.plan_and_facts(goal, frozenset(skip_check or ()))
     if out:
         document = write_plan(out, goal, facts, document)
     if detailed_exit_code and document.pending:
         leave_with(cmd.cli_ctx, ExitCode.PENDING)
     return document
+
+
+@command
+def check(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    warnings_as_errors: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+) -> CheckReport:
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    runner = runner_for(cmd, resource_group_name, name, Limits())
+    return runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
 
 
 @command
@@ -49,18 +71,24 @@ def start(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     stop_after: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
     plan_file: str | None = None,
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
-    request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
-    if plan_file:
-        agreed = load(plan_file, resource_group_name, name)
-        request = replace(request, goal=agreed.goal, plan=agreed, path=plan_file)
+    agreed = load(plan_file, resource_group_name, name) if plan_file else None
+    request = Request(
+        replace(agreed.goal if agreed else goal, force_until=force_upgrade_until),
+        stop_after=StepId(stop_after) if stop_after else None,
+        skipped=frozenset(skip_check or ()),
+        plan=agreed,
+        path=plan_file or "",
+    )
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
@@ -89,8 +117,10 @@ def verify(
 
 
 @command
-def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False) -> RunResult:
-    request = Request(only=StepId.DISABLE_KMS)
+def disable_kms(
+    cmd: Any, resource_group_name: str, name: str, skip_check: list[str] | None = None, yes: bool = False
+) -> RunResult:
+    request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, Limits())
     return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
 
@@ -101,14 +131,17 @@ def upgrade(
     resource_group_name: str,
     name: str,
     kubernetes_version: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
 ) -> RunResult:
     goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
-    request = Request(goal, only=StepId.UPGRADE)
+    goal = replace(goal, force_until=force_upgrade_until)
+    request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
@@ -121,13 +154,15 @@ def enable_kms(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
+    request = Request(goal, only=StepId.ENABLE_KMS, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
+    return runner.run(request, confirmation("az aks kms-migrate enable-kms", yes=yes))
 
 
 @command

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -60,8 +61,16 @@ class Cluster(Protocol):
         whole: bool,
         tick: Tick,
         plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
     ) -> OperationResult:
-        """``plan``: a support plan to change to in the same request; long term support brings the premium tier."""
+        """``plan``: a support plan to change to in the same request; long term support brings the premium tier.
+        ``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
+
+        The same version again is Azure's way to finish an upgrade that left something behind.
+        """
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        """Take away what ``force_until`` set: Azure keeps it until that time by itself."""
 
     def upgrade_pool(
         self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick
@@ -141,8 +150,8 @@ class Lease(Protocol):
 class Nodes(Protocol):
     """The nodes as the cluster shows them."""
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        """Node name to the version its kubelet reports."""
+    def all(self) -> tuple[Node, ...]:
+        """Every node now, from one list."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +169,9 @@ class Inspector(Protocol):
     What it may not see, or cannot reach, is returned as ``Unseen`` or raised as one of ``errors``: never guessed.
     """
 
-    topics: tuple[Topic[Any], ...]
+    @property
+    def topics(self) -> tuple[Topic[Any], ...]:
+        """What it can look at."""
 
     def look(self, topic: Topic[Any], question: Question) -> Any:
         """What the topic's own docstring promises, or ``Unseen``."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+from azext_kmsmigrate.checks.check import Severity
+from azext_kmsmigrate.checks.preflight import Preflight
+from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.migration import advice
 from azext_kmsmigrate.migration.counts import SecretCounts
@@ -86,6 +89,104 @@ class EstimateDocument:
 
 
 @dataclass(frozen=True)
+class FindingDocument:
+    """One thing that is wrong with one object, and the command that puts it right."""
+
+    object: str
+    what: str
+    fix: str
+    severity: str
+
+
+@dataclass(frozen=True)
+class CheckDocument:
+    """One check. ``outcome``: passed, warned, failed, unknown, skipped or not-applicable; ``note`` says why the last
+    two of these, ``permission`` what is missing where that is the reason."""
+
+    id: str
+    category: str
+    title: str
+    severity: str
+    outcome: str
+    findings: list[FindingDocument]
+    why: str
+    note: str
+    permission: str
+    link: str
+
+    @classmethod
+    def of(cls, result: CheckResult) -> CheckDocument:
+        check, outcome = result.check, result.outcome.value
+        if result.outcome is Outcome.FAILED and not result.blocks:
+            outcome = "warned" if result.severity is Severity.WARN else Outcome.PASSED.value
+        return cls(
+            id=check.id,
+            category=check.category.value,
+            title=check.title,
+            severity=result.severity.value,
+            outcome=outcome,
+            findings=[
+                FindingDocument(f.subject, f.what, f.fix, (f.severity or check.severity).value) for f in result.findings
+            ],
+            why=check.why,
+            note=result.note,
+            permission=result.permission,
+            link=check.link,
+        )
+
+
+@dataclass(frozen=True)
+class ChecksDocument:
+    """How many checks ended how; ``skipped`` names what the user left out."""
+
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+    skipped: list[str]
+
+    @classmethod
+    def of(cls, found: Preflight) -> ChecksDocument:
+        ids = [r.check.id for r in found.skipped]
+        return cls(found.passed, len(found.warnings), len(found.blocking), len(found.unknown), ids)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """``az aks kms-migrate check``. ``ready``: whether ``start`` would begin (with ``--warnings-as-errors``: and
+    nothing warns or is unknown). ``blocked``: what leaves no plan at all, else null."""
+
+    cluster: ClusterDocument
+    ready: bool
+    checks: list[CheckDocument]
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+    skipped: int
+    blocked: ProblemDocument | None
+    next_command: str
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, cluster: ClusterFacts, plan: Plan, found: Preflight, *, warnings_as_errors: bool) -> CheckReport:
+        ready = plan.blocked is None and found.allows(warnings_as_errors=warnings_as_errors)
+        command = ("start" if plan.pending else "verify") if ready else "check"
+        return cls(
+            cluster=ClusterDocument.of(cluster),
+            ready=ready,
+            checks=[CheckDocument.of(r) for r in found.in_order_of_weight()],
+            passed=found.passed,
+            warned=len(found.warnings),
+            failed=len(found.blocking),
+            unknown=len(found.unknown),
+            skipped=len(found.skipped),
+            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
+        )
+
+
+@dataclass(frozen=True)
 class PlannedStepDocument:
     id: str
     title: str
@@ -146,10 +247,19 @@ class PlanDocument:
     warnings: list[str] = field(default_factory=list)
     manual: list[ManualDocument] = field(default_factory=list)
     next_command: str | None = None
+    checks: ChecksDocument | None = None
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, cluster: ClusterFacts, plan: Plan, goal: Goal) -> PlanDocument:
+    def of(
+        cls,
+        cluster: ClusterFacts,
+        plan: Plan,
+        goal: Goal,
+        found: Preflight | None = None,
+        refusal: KmsMigrateError | None = None,
+    ) -> PlanDocument:
+        blocked = plan.blocked or refusal
         exposure = plan.estimate.exposure if plan.estimate else None
         return cls(
             cluster=ClusterDocument.of(cluster),
@@ -169,13 +279,14 @@ class PlanDocument:
                 )
                 for s in plan.steps
             ],
-            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            blocked=ProblemDocument.of(blocked) if blocked else None,
             hops=_hops(plan),
             estimate=EstimateDocument.of(plan.estimate) if plan.estimate else None,
             exposure=SpanDocument.of(exposure) if exposure else None,
             warnings=list(advice.warnings(cluster, plan)),
             manual=[ManualDocument(m.what, m.command or None) for m in advice.manual(cluster, plan)],
-            next_command=_next(cluster, plan, goal),
+            next_command=None if blocked else _next(cluster, plan, goal),
+            checks=ChecksDocument.of(found) if found else None,
         )
 
 
@@ -299,8 +410,21 @@ class ExposureDocument:
 
 
 @dataclass(frozen=True)
+class SkippedCheckDocument:
+    """A check that would stop a run, and who left it out when."""
+
+    id: str
+    by: str
+    at: str
+
+    @classmethod
+    def all_of(cls, journal: Journal) -> list[SkippedCheckDocument]:
+        return [cls(s.id, s.by, s.at) for s in journal.skipped_checks]
+
+
+@dataclass(frozen=True)
 class RunResult:
-    """``start`` and the steps by themselves."""
+    """``start`` and the steps by themselves. ``checks``: those that kept it from going on, or warned."""
 
     cluster: ClusterDocument
     state: RunState
@@ -312,6 +436,8 @@ class RunResult:
     problem: ProblemDocument | None = None
     keep_keys: list[str] = field(default_factory=list)
     next_command: str | None = None
+    checks: list[CheckDocument] = field(default_factory=list)
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -343,6 +469,7 @@ class JournalDocument:
     exposure: ExposureDocument
     last_problem: str | None
     original_key_id: str | None
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
 
     @classmethod
     def of(cls, journal: Journal) -> JournalDocument:
@@ -363,6 +490,7 @@ class JournalDocument:
             exposure=exposure_of(journal),
             last_problem=journal.last_problem or None,
             original_key_id=journal.original_kms.key_id if journal.original_kms else None,
+            skipped_checks=SkippedCheckDocument.all_of(journal),
         )
 
 
@@ -399,10 +527,8 @@ def _hops(plan: Plan) -> list[HopDocument]:
     ]
 
 
-def _next(cluster: ClusterFacts, plan: Plan, goal: Goal) -> str | None:
-    """What to type after this plan; nothing while it is blocked, for its remedy says that."""
-    if plan.blocked:
-        return None
+def _next(cluster: ClusterFacts, plan: Plan, goal: Goal) -> str:
+    """What to type after this plan; while it is blocked, its remedy says that."""
     name = cluster.name.option_text
     return f"az aks kms-migrate start {name}{goal.option_text}" if plan.pending else f"az aks kms-migrate verify {name}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -80,6 +81,7 @@ class ArmCluster:
         whole: bool,
         tick: Tick,
         plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
     ) -> OperationResult:
         def change(cluster: Any) -> None:
             cluster.kubernetes_version = str(version)
@@ -90,7 +92,11 @@ class ArmCluster:
             # As az does: a PUT may not name the service principal again, and a pool that leaves its snapshot's
             # version may not name the snapshot.
             cluster.service_principal_profile = None
+            if force_until is not None:
+                cluster.upgrade_settings = _override(force=True, until=force_until)
             for pool in (cluster.agent_pool_profiles or ()) if whole else ():
+                if str(getattr(pool.mode, "value", pool.mode)).lower() == "machines":
+                    continue  # single machines are not upgraded with the cluster
                 pool.orchestrator_version = str(version)
                 pool.creation_data = None
 
@@ -106,6 +112,12 @@ class ArmCluster:
                 self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
             )
             return self._follow(poller, what, tick)
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        def change(cluster: Any) -> None:
+            cluster.upgrade_settings = _override(force=False, until=None)
+
+        return self._put("taking the upgrade's override away", seen, change, tick)
 
     def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         return self._put("reconciling the cluster", seen, lambda cluster: None, tick)
@@ -167,6 +179,14 @@ class ArmCluster:
         except errors.AzureError:
             return Offers()
         return listed_of(found.values_property)
+
+
+def _override(*, force: bool, until: datetime | None) -> Any:
+    """As ``az aks upgrade`` sends it with ``--enable-force-upgrade`` and ``--upgrade-override-until``."""
+    from azure.mgmt.containerservice import models
+
+    override = models.UpgradeOverrideSettings(force_upgrade=force, until=until)
+    return models.ClusterUpgradeSettings(override_settings=override)
 
 
 def _if_unchanged(etag: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timezone
 from typing import Any
 
 from azext_kmsmigrate.migration.facts import (
@@ -38,6 +39,9 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         etag=cluster.e_tag or "",
         tier=_word(cluster.sku.tier or "") if cluster.sku else "",
         support_plan=_plan(cluster.support_plan) or SupportPlan.COMMUNITY,
+        forced_until=_forced_until(cluster.upgrade_settings),
+        private=bool(access and access.enable_private_cluster),
+        authorized_ranges=tuple((access and access.authorized_ip_ranges) or ()),
     )
 
 
@@ -80,6 +84,13 @@ def _kms(security: Any) -> KmsProfile:
     return KmsProfile(bool(kms.enabled), kms.key_id or "", NetworkAccess(access), kms.key_vault_resource_id or "")
 
 
+def _forced_until(settings: Any) -> str:
+    override = settings.override_settings if settings else None
+    if override is None or not override.force_upgrade or override.until is None:
+        return ""
+    return str(override.until.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
 def _platform_kms(security: Any) -> bool:
     # Not in the models of api-version 2026-06-01, but kept by them (they are mappings).
     profile = security.get("kubernetesResourceObjectEncryptionProfile") if security else None
@@ -96,6 +107,8 @@ def _pool(pool: Any, control_plane: str) -> NodePool:
         count=pool.count or 0,
         kind=_word(pool.type or ""),
         surge=(pool.upgrade_settings.max_surge or "") if pool.upgrade_settings else "",
+        mode=_word(pool.mode or "User"),
+        power=_word(pool.power_state.code) if pool.power_state else "Running",
     )
 
 

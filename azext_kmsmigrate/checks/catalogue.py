@@ -1,8 +1,46 @@
-"""All checks, in the order they are shown."""
+"""All checks, in the order they are shown: Azure, KMS, vault, upgrade, cluster; each by its number."""
 
 from __future__ import annotations
 
-from azext_kmsmigrate.checks import state
-from azext_kmsmigrate.checks.check import Check
+from azext_kmsmigrate.checks import (
+    access,
+    deprecated_api,
+    disruption,
+    kms,
+    maintenance,
+    node,
+    pod_security,
+    pool,
+    profile,
+    secrets,
+    state,
+    subnet,
+    versions,
+    volume,
+    webhook,
+)
+from azext_kmsmigrate.checks.check import Category, Check
 
-CHECKS: tuple[Check, ...] = (*state.CHECKS,)
+_FILES: tuple[tuple[Check, ...], ...] = (
+    access.CHECKS,
+    deprecated_api.CHECKS,
+    disruption.CHECKS,
+    kms.CHECKS,
+    maintenance.CHECKS,
+    node.CHECKS,
+    pod_security.CHECKS,
+    pool.CHECKS,
+    profile.CHECKS,
+    secrets.CHECKS,
+    state.CHECKS,
+    subnet.CHECKS,
+    versions.CHECKS,
+    volume.CHECKS,
+    webhook.CHECKS,
+)
+
+_PLACE = {category: place for place, category in enumerate(Category)}
+
+CHECKS: tuple[Check, ...] = tuple(
+    sorted((check for file in _FILES for check in file), key=lambda check: (_PLACE[check.category], check.id))
+)

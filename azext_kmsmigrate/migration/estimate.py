@@ -76,7 +76,8 @@ def _span(step: StepId, hops: Sequence[Hop], cluster: ClusterFacts, numbers: Num
         return _SETTLING + _rewriting(numbers.secrets, numbers.round_trip, under_v1=under_v1)
     if step is StepId.UPGRADE:
         return _sum_of(_hop(hop, cluster.pools) for hop in hops) if hops else None
-    return _sum_of(_pool(pool) for pool in cluster.pools if hops or pool.version < cluster.version)
+    behind = (pool for pool in cluster.pools if hops or pool.version < cluster.version)
+    return _sum_of(_pool(pool) for pool in behind if pool.upgradable)
 
 
 def _rewriting(secrets: int, round_trip: float, *, under_v1: bool) -> Span:
@@ -90,7 +91,7 @@ def _rewriting(secrets: int, round_trip: float, *, under_v1: bool) -> Span:
 
 def _hop(hop: Hop, pools: Iterable[NodePool]) -> Span:
     """The control plane, and for a whole cluster its pools: side by side at best, one after the other at worst."""
-    spans = [_pool(pool) for pool in pools] if hop.whole else []
+    spans = [_pool(pool) for pool in pools if pool.upgradable] if hop.whole else []
     nodes = Span(max((s.low for s in spans), default=0.0), sum(s.high for s in spans))
     return _CONTROL_PLANE + nodes
 

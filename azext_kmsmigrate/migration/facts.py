@@ -64,7 +64,8 @@ class ClusterName:
 class NodePool:
     """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``).
 
-    ``surge``: ``maxSurge`` as Azure has it, a number of nodes or a percentage; empty: Azure's default.
+    ``surge``: ``maxSurge`` as Azure has it, a number of nodes or a percentage; empty: Azure's default. ``mode``:
+    ``System``, ``User``, or ``Machines`` for single machines, which AKS does not upgrade with the cluster.
     """
 
     name: str
@@ -73,7 +74,13 @@ class NodePool:
     state: str
     count: int = 0
     kind: str = "VirtualMachineScaleSets"
+    power: str = "Running"
+    mode: str = "User"
     surge: str = ""
+
+    @property
+    def upgradable(self) -> bool:
+        return self.mode != "Machines"
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class ClusterFacts:
 
     ``version`` is ``currentKubernetesVersion``: what runs, not what was asked for. ``supported``: its minor
     version is among those AKS supports in the location under its support plan; None when that could not be learnt.
+    ``forced_until``: upgrades that begin before this time (UTC, ISO 8601) pass over what AKS would refuse them for;
+    empty when none does.
     """
 
     name: ClusterName
@@ -99,6 +108,9 @@ class ClusterFacts:
     supported: bool | None = None
     location: str = ""
     etag: str = ""
+    forced_until: str = ""
+    private: bool = False
+    authorized_ranges: tuple[str, ...] = ()
     tier: str = ""
     support_plan: SupportPlan = SupportPlan.COMMUNITY
 

@@ -6,7 +6,8 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
-     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": ""}
+     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": ""}
 
 It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. ``supportPlan`` is long term support, when the user has asked for it; ``planDigest`` that of the plan
@@ -54,6 +55,16 @@ class CanaryRecord:
 
 
 @dataclass(frozen=True)
+class SkippedCheck:
+    """A check that stops a run when it fails, and that somebody chose to leave out."""
+
+    id: str
+    by: str
+    at: str
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Journal:
     """See the module's docstring. ``unknown``: the fields of a later version, those inside of known ones too."""
 
@@ -69,6 +80,8 @@ class Journal:
     exposed_to: str = ""
     last_problem: str = ""
     completed_at: str = ""
+    forced_until: str = ""
+    skipped_checks: tuple[SkippedCheck, ...] = ()
     support_plan: str = ""
     plan_digest: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -102,6 +115,11 @@ class Journal:
         kept = tuple(r for r in self.steps if r.id is not record.id)
         return replace(self, steps=(*kept, record))
 
+    def with_skipped(self, skipped: tuple[SkippedCheck, ...]) -> Journal:
+        """The newest word on each check that was left out."""
+        ids = {s.id for s in skipped}
+        return replace(self, skipped_checks=(*(s for s in self.skipped_checks if s.id not in ids), *skipped))
+
 
 def to_document(journal: Journal) -> dict[str, Any]:
     """The journal as a JSON document."""
@@ -120,6 +138,8 @@ def to_document(journal: Journal) -> dict[str, Any]:
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
         "lastProblem": journal.last_problem,
         "completedAt": journal.completed_at,
+        "forcedUntil": journal.forced_until,
+        "skippedChecks": [_with(_skipped_out(skipped), skipped.unknown) for skipped in journal.skipped_checks],
     }
     return _with(known, journal.unknown)
 
@@ -154,11 +174,13 @@ def _read(document: Mapping[str, Any]) -> Journal:
         exposed_to=_text(exposure.get("to", "")),
         last_problem=_text(document.get("lastProblem", "")),
         completed_at=_text(document.get("completedAt", "")),
+        forced_until=_text(document.get("forcedUntil", "")),
+        skipped_checks=tuple(map(_skipped_in, document.get("skippedChecks") or ())),
         support_plan=_text(document.get("supportPlan", "")),
         plan_digest=_text(document.get("planDigest", "")),
     )
-    # Those inside of a step or of the canary are theirs: another step, another canary has none of them.
-    rest = {k: v for k, v in document.items() if k not in ("steps", "canary")}
+    # Those inside of a step, of the canary, of a check are theirs: another one has none of them.
+    rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks")}
     return replace(journal, unknown=_without(rest, to_document(journal)))
 
 
@@ -192,6 +214,15 @@ def _canary_out(canary: CanaryRecord) -> dict[str, Any]:
 def _canary_in(document: Mapping[str, Any]) -> CanaryRecord:
     canary = CanaryRecord(_text(document["uid"]), _text(document["resourceVersion"]), StepId(document["before"]))
     return replace(canary, unknown=_without(document, _canary_out(canary)))
+
+
+def _skipped_out(skipped: SkippedCheck) -> dict[str, Any]:
+    return {"id": skipped.id, "by": skipped.by, "at": skipped.at}
+
+
+def _skipped_in(document: Mapping[str, Any]) -> SkippedCheck:
+    skipped = SkippedCheck(_text(document["id"]), _text(document["by"]), _text(document["at"]))
+    return replace(skipped, unknown=_without(document, _skipped_out(skipped)))
 
 
 def _without(document: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:

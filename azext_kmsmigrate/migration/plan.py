@@ -23,6 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import dropwhile
 from urllib.parse import urlsplit
 
@@ -56,7 +57,9 @@ class Preparation(str, enum.Enum):
 class Goal:
     """What the user asked for; empty means: as the journal or the cluster says.
 
-    ``tier``: the tier that may be changed to, with all that it costs, for a support plan that needs it.
+    ``force_until``: pass over what AKS would refuse to upgrade for, deprecated APIs and PodDisruptionBudgets, for
+    upgrades that begin before this time (UTC). ``tier``: the tier that may be changed to, with all that it costs, for a
+    support plan that needs it.
     """
 
     kubernetes_version: str = ""
@@ -65,10 +68,11 @@ class Goal:
     vault_id: str = ""
     support_plan: SupportPlan | None = None
     tier: str = ""
+    force_until: datetime | None = None
 
     @property
     def option_text(self) -> str:
-        """The options that say the same, each with a space before it; empty for none."""
+        """The options of ``plan`` that say the same, each with a space before it; empty for none."""
         options = {
             "--kubernetes-version": self.kubernetes_version,
             "--key-id": self.key_id,
@@ -255,7 +259,9 @@ def _left_pools_behind(situation: Situation) -> bool:
     """Whether this migration upgraded the control plane first. Pools that were behind before are the user's own."""
     journal = _unfinished(situation)
     upgraded = journal is not None and journal.record_of(StepId.UPGRADE) is not None
-    return upgraded and any(pool.version < situation.cluster.version for pool in situation.cluster.pools)
+    return upgraded and any(
+        pool.upgradable and pool.version < situation.cluster.version for pool in situation.cluster.pools
+    )
 
 
 def _pools(cluster: ClusterFacts) -> PlannedStep:

@@ -50,6 +50,7 @@ journals = st.builds(
     completed_at=texts,
     support_plan=texts,
     plan_digest=texts,
+    forced_until=texts,
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 

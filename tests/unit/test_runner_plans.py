@@ -189,7 +189,7 @@ def test_a_change_while_the_user_is_asked_is_noticed() -> None:
     sim = SimCluster()
     file = _file(sim)
 
-    def hesitate(cluster: object, plan: object) -> None:
+    def hesitate(cluster: object, plan: object, found: object) -> None:
         sim.meddle(disabled)
 
     with pytest.raises(Refused, match=r"KMSM123.*kms.enabled \(was True, is False\)"):

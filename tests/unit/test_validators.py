@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.cli.core.azclierror import AzCLIError
+from azure.cli.core.azclierror import AzCLIError, InvalidArgumentValueError
 
 from azext_kmsmigrate._validators import validate_target
 
@@ -86,3 +87,32 @@ def test_what_cannot_be_meant_is_refused_with_what_to_type(given: dict[str, str 
 
 def test_a_command_without_these_options_has_nothing_to_check() -> None:
     validate_target(SimpleNamespace(resource_group_name="shop", name="blue"))
+
+
+# --force-upgrade-until
+
+SOON = (datetime.now(timezone.utc) + timedelta(days=2)).replace(microsecond=0)
+
+
+@pytest.mark.parametrize("text", [SOON.isoformat(), SOON.isoformat().replace("+00:00", "Z")])
+def test_a_time_to_force_the_upgrade_until_is_read_as_utc(text: str) -> None:
+    typed = SimpleNamespace(resource_group_name="shop", name="blue", force_upgrade_until=text)
+    validate_target(typed)
+    assert typed.force_upgrade_until == SOON
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("tomorrow", "not RFC 3339"),
+        ("2026-01-31", "not RFC 3339"),
+        ("2026-13-31T00:00:00Z", "not RFC 3339"),
+        ((SOON + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00"), "not RFC 3339"),
+        ("2020-01-31T00:00:00Z", "passed"),
+        ((SOON + timedelta(days=6)).strftime("%Y-%m-%dT%H:%M:%SZ"), "7 days"),
+    ],
+)
+def test_a_time_that_cannot_be_taken_is_refused_with_the_reason(text: str, reason: str) -> None:
+    typed = SimpleNamespace(resource_group_name="shop", name="blue", force_upgrade_until=text)
+    with pytest.raises(InvalidArgumentValueError, match=f"KMSM530.*{reason}"):
+        validate_target(typed)
