@@ -79,6 +79,15 @@ def load_arguments(self: Any, _: str) -> None:
                 "before this time (UTC, for example 2026-01-31T18:00:00Z; 7 days from now at most). Clients may break, "
                 "and applications may lose all their pods at once. It is taken away when the migration ends.",
             )
+    for command in ("start", "enable-kms"):
+        with self.argument_context(f"aks kms-migrate {command}") as c:
+            c.argument(
+                "assign_role",
+                action="store_true",
+                help="Give the cluster's identity the roles that it lacks for the new key, with your own rights, and "
+                "wait until they have effect: Key Vault Crypto User on the vault, for a private vault also Key Vault "
+                "Contributor. Nothing else in a vault is created or changed.",
+            )
     for command in ("verify", "rewrite-secrets"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(

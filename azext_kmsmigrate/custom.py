@@ -72,6 +72,7 @@ def start(
     key_vault: str | None = None,
     stop_after: str | None = None,
     skip_check: list[str] | None = None,
+    assign_role: bool = False,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
@@ -88,6 +89,7 @@ def start(
         skipped=frozenset(skip_check or ()),
         plan=agreed,
         path=plan_file or "",
+        assign_roles=assign_role,
     )
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
@@ -155,12 +157,14 @@ def enable_kms(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     skip_check: list[str] | None = None,
+    assign_role: bool = False,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
-    request = Request(goal, only=StepId.ENABLE_KMS, skipped=frozenset(skip_check or ()))
+    skipped = frozenset(skip_check or ())
+    request = Request(goal, only=StepId.ENABLE_KMS, skipped=skipped, assign_roles=assign_role)
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate enable-kms", yes=yes))
 

@@ -30,6 +30,7 @@ from azext_kmsmigrate.ports import (
     Nodes,
     Observer,
     OperationResult,
+    Roles,
     Secrets,
 )
 from azext_kmsmigrate.rewrite.evidence import Evidence
@@ -49,6 +50,7 @@ class World:
     clock: Clock
     observer: Observer
     inspectors: tuple[Inspector, ...] = ()
+    roles: Roles | None = None
     user: str = ""
 
     def now(self) -> str:

@@ -291,6 +291,14 @@ AZURE_FORBIDDEN = _entry(
     "The migration needs read and write on the cluster and listClusterUserCredential/action.",
     "Ask for the role 'Azure Kubernetes Service Contributor Role' on the cluster, then type the command again.",
 )
+ROLE_NOT_ASSIGNED = _entry(
+    "KMSM209",
+    "role-not-assigned",
+    Kind.FORBIDDEN,
+    "The role '{role}' on {scope} was not assigned: {why}.",
+    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
+    "Ask an owner of the vault to type: {command}",
+)
 AZURE_UNREACHABLE = _entry(
     "KMSM205",
     "azure-unreachable",

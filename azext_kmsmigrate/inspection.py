@@ -16,7 +16,7 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Situation, decide
+from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
@@ -62,10 +62,13 @@ class Inspection:
     def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, tick: Tick) -> Preflight:
         plan = decide(situation, goal)
         topics = [t for c in checks if c.id not in self._skipped and is_called_for(c, plan) for t in c.reads]
+        return Preflight(judged(checks, self.scene(situation, goal, plan, topics, tick), self._skipped))
+
+    def scene(self, situation: Situation, goal: Goal, plan: Plan, topics: list[Topic[Any]], tick: Tick) -> Scene:
+        """The situation with what is seen now of these topics."""
         question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
         seen = self._look(topics, question, tick)
-        scene = Scene(situation, goal, plan, self._world.clock.now(), seen)
-        return Preflight(judged(checks, scene, self._skipped))
+        return Scene(situation, goal, plan, self._world.clock.now(), seen)
 
     def _look(self, topics: list[Topic[Any]], question: Question, tick: Tick) -> Seen:
         at_work = _has_api_server(question.cluster)

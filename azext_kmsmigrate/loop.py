@@ -42,7 +42,7 @@ class Request:
     """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
 
     ``plan``: run this plan, from the file at ``path``, or nothing. ``skipped``: ids of the checks that the user leaves
-    out.
+    out. ``assign_roles``: give the identity the roles that lack.
     """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
@@ -51,6 +51,7 @@ class Request:
     skipped: frozenset[str] = frozenset()
     plan: PlanFile | None = None
     path: str = ""
+    assign_roles: bool = False
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:

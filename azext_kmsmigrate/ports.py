@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from azext_kmsmigrate.checks.grant import RoleOffer
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
@@ -175,6 +176,13 @@ class Inspector(Protocol):
 
     def look(self, topic: Topic[Any], question: Question) -> Any:
         """What the topic's own docstring promises, or ``Unseen``."""
+
+
+class Roles(Protocol):
+    """Role assignments in Azure."""
+
+    def assign(self, offer: RoleOffer) -> None:
+        """Make it, or leave it when it is there. Raises ``AzureError`` (ROLE_NOT_ASSIGNED) when the user may not."""
 
 
 class Clock(Protocol):

@@ -10,6 +10,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.granting import Granting, curable
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.loop import (
     Request,
@@ -141,9 +142,16 @@ class Runner:
             return nothing
         inspection = Inspection(self._world, request.skipped)
         found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
-        if stopped := self._stopped_by(found, situation, shown, request):
+        granting = Granting(self._world, inspection)
+        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal, shown)
+        if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
             return stopped
         confirm(situation.cluster, shown, found)
+        if grants:
+            granting.assign(situation, request.goal, shown)
+            found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
+            if stopped := self._stopped_by(found, situation, shown, request):
+                return stopped
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()

@@ -35,6 +35,8 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.cluster import ArmCluster
+    from azext_kmsmigrate.arm.resource_manager import ResourceManager
+    from azext_kmsmigrate.arm.role_assigner import ArmRoles
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -47,6 +49,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
     cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
+    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
     world = World(
@@ -58,7 +61,11 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
         clock=clock,
         observer=observer(cmd.cli_ctx),
         # On connections of their own: a look that was given up may still be using its one.
-        inspectors=inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+        inspectors=(
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
+        ),
+        roles=ArmRoles(resources),
         user=_me(),
     )
     return Runner(world, limits)
@@ -76,6 +83,37 @@ def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tup
         SecretsInspector(KubeSecrets(api), clock),
         UpgradeInspector(api),
     )
+
+
+def azure_inspectors(cli_ctx: Any, client: Any, resources: Any, cluster: ClusterName) -> tuple[Inspector, ...]:
+    """Who asks Azure. ``client``: the SDK's ContainerServiceClient; ``resources``: of ``arm.resource_manager``."""
+    from azext_kmsmigrate.arm.key_inspector import KeyInspector
+    from azext_kmsmigrate.arm.surroundings_inspector import SurroundingsInspector
+    from azext_kmsmigrate.arm.upgrade_inspector import UpgradeInspector
+    from azext_kmsmigrate.arm.vault_data import VaultData
+
+    suffix = str(cli_ctx.cloud.suffixes.keyvault_dns)
+    data = VaultData(_token_source(cli_ctx, cluster, f"https://{suffix.strip('.')}", "the key vault"))
+    return (
+        KeyInspector(resources, data, suffix),
+        SurroundingsInspector(resources),
+        UpgradeInspector(client, resources),
+    )
+
+
+def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
+    def fetch() -> str:
+        from azure.cli.core._profile import Profile
+
+        from azext_kmsmigrate.arm.faults import translated
+
+        with translated(f"signing in to {what}", cluster):
+            (_, token, _), _, _ = Profile(cli_ctx=cli_ctx).get_raw_token(
+                resource=resource, subscription=cluster.subscription
+            )
+        return str(token)
+
+    return fetch
 
 
 class _Door:

@@ -10,10 +10,12 @@ from azext_kmsmigrate.migration.facts import (
     ClusterFacts,
     ClusterName,
     KmsProfile,
+    ManagedIdentity,
     NetworkAccess,
     NodePool,
     Offers,
     SupportPlan,
+    Surroundings,
 )
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -42,6 +44,7 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         forced_until=_forced_until(cluster.upgrade_settings),
         private=bool(access and access.enable_private_cluster),
         authorized_ranges=tuple((access and access.authorized_ip_ranges) or ()),
+        surroundings=_surroundings(cluster),
     )
 
 
@@ -95,6 +98,19 @@ def _platform_kms(security: Any) -> bool:
     # Not in the models of api-version 2026-06-01, but kept by them (they are mappings).
     profile = security.get("kubernetesResourceObjectEncryptionProfile") if security else None
     return profile is not None and profile.get("infrastructureEncryption") == "Enabled"
+
+
+def _surroundings(cluster: Any) -> Surroundings:
+    known = (cluster.identity.user_assigned_identities if cluster.identity else None) or {}
+    access = cluster.api_server_access_profile
+    own = (getattr(pool, "vnet_subnet_id", None) for pool in cluster.agent_pool_profiles or ())
+    return Surroundings(
+        node_group=cluster.node_resource_group or "",
+        tags=dict(cluster.tags or {}),
+        identities=tuple(ManagedIdentity(id_, (i.principal_id if i else "") or "") for id_, i in known.items()),
+        subnets=tuple(dict.fromkeys(subnet for subnet in own if subnet)),
+        api_server_subnet=(getattr(access, "subnet_id", None) if access else None) or "",
+    )
 
 
 def _pool(pool: Any, control_plane: str) -> NodePool:

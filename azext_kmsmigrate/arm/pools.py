@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Container, Iterable
 from typing import Any
 
 from azext_kmsmigrate.checks.pool import Pool
 from azext_kmsmigrate.checks.profile import Profile
+from azext_kmsmigrate.checks.quota import Compute, Usage, VmSize
 from azext_kmsmigrate.checks.subnet import Subnet
 from azext_kmsmigrate.migration.version import KubernetesVersion
+
+Json = dict[str, Any]
 
 
 def pool_of(pool: Any, control_plane: str) -> Pool:
@@ -55,13 +59,32 @@ def profile_of(cluster: Any) -> Profile:
     )
 
 
-def subnet_of(document: dict[str, Any]) -> Subnet:
+def subnet_of(document: Json) -> Subnet:
     """A subnet of Microsoft.Network; its IPv4 ranges count."""
     properties = document.get("properties") or {}
     prefixes = properties.get("addressPrefixes") or [properties.get("addressPrefix") or "0.0.0.0/32"]
     networks = (ipaddress.ip_network(prefix, strict=False) for prefix in prefixes)
     size = sum(network.num_addresses for network in networks if network.version == 4)
     return Subnet(document["id"], size, len(properties.get("ipConfigurations") or ()))
+
+
+def compute_of(usages: Iterable[Json], skus: Iterable[Json], wanted: Container[str]) -> Compute:
+    """Usages of a location, and of its SKUs the VM sizes that are wanted (names in lower case)."""
+    found = (
+        Usage(u["name"]["value"], u["name"].get("localizedValue") or u["name"]["value"], u["currentValue"], u["limit"])
+        for u in usages
+    )
+    sizes = {
+        sku["name"].lower(): VmSize(sku.get("family") or "", _cores(sku))
+        for sku in skus
+        if sku.get("resourceType") == "virtualMachines" and sku["name"].lower() in wanted
+    }
+    return Compute({usage.name.lower(): usage for usage in found}, sizes)
+
+
+def _cores(sku: Json) -> int:
+    found = {c["name"]: c["value"] for c in sku.get("capabilities") or ()}
+    return int(found.get("vCPUs") or 0)
 
 
 def _word(value: Any) -> str:

@@ -2,54 +2,51 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.faults import translated
-from azext_kmsmigrate.arm.pools import pool_of, profile_of, subnet_of
+from azext_kmsmigrate.arm.pools import compute_of, pool_of, profile_of, subnet_of
+from azext_kmsmigrate.arm.resource_manager import Resources
 from azext_kmsmigrate.checks.maintenance import WINDOWS, Window
 from azext_kmsmigrate.checks.pool import POOLS, Pool
 from azext_kmsmigrate.checks.profile import PROFILE, Profile
-from azext_kmsmigrate.checks.quota import COMPUTE, Compute, Usage, VmSize
+from azext_kmsmigrate.checks.quota import COMPUTE, Compute
 from azext_kmsmigrate.checks.subnet import SUBNETS, Subnet
 from azext_kmsmigrate.checks.topic import Topic, Unseen
 from azext_kmsmigrate.checks.versions import VERSIONS, MinorVersion
 from azext_kmsmigrate.errors import AzureError
-from azext_kmsmigrate.migration.facts import ClusterName
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Question
 
 _COMPUTE_API = "2024-07-01"
 _SKUS_API = "2021-07-01"
 _NETWORK_API = "2024-05-01"
-
-
-class Reader(Protocol):
-    """``arm.reader.ArmReader``."""
-
-    def get(self, path: str, api_version: str, **query: str) -> dict[str, Any]: ...
-
-    def items(self, path: str, api_version: str, **query: str) -> Iterator[dict[str, Any]]: ...
+_CLUSTER_READ = "Microsoft.ContainerService/managedClusters/read"
+_USAGES_READ = "Microsoft.Compute/locations/usages/read"
+_SKUS_READ = "Microsoft.Compute/skus/read"
+_SUBNETS_READ = "Microsoft.Network/virtualNetworks/subnets/read"
 
 
 class UpgradeInspector:
-    """The port ``Inspector``, on the SDK's ContainerServiceClient and plain reads. One GET of a cluster serves all."""
+    """The port ``Inspector``, on the SDK's ContainerServiceClient and plain documents.
+
+    The cluster that was read is kept for as long as its etag says that it is the same.
+    """
 
     topics: tuple[Topic[Any], ...] = (PROFILE, POOLS, WINDOWS, VERSIONS, COMPUTE, SUBNETS)
 
-    def __init__(self, client: Any, reader: Reader, name: ClusterName) -> None:
-        self._client, self._reader, self._name = client, reader, name
-        self._lock = threading.Lock()
+    def __init__(self, client: Any, resources: Resources) -> None:
+        self._client, self._resources, self._name = client, resources, resources.name
         self._read: tuple[str, Any] = ("", None)
         self._looks: dict[Topic[Any], tuple[Callable[[Question], Any], str]] = {
-            PROFILE: (self._profile, "Microsoft.ContainerService/managedClusters/read"),
-            POOLS: (self._pools, "Microsoft.ContainerService/managedClusters/read"),
+            PROFILE: (self._profile, _CLUSTER_READ),
+            POOLS: (self._pools, _CLUSTER_READ),
             WINDOWS: (self._windows, "Microsoft.ContainerService/managedClusters/maintenanceConfigurations/read"),
             VERSIONS: (self._versions, "Microsoft.ContainerService/locations/kubernetesVersions/read"),
-            COMPUTE: (self._compute, "Microsoft.Compute/locations/usages/read and Microsoft.Compute/skus/read"),
-            SUBNETS: (self._subnets, "Microsoft.Network/virtualNetworks/subnets/read"),
+            COMPUTE: (self._compute, _USAGES_READ),
+            SUBNETS: (self._subnets, _SUBNETS_READ),
         }
 
     def look(self, topic: Topic[Any], question: Question) -> Any:
@@ -64,12 +61,11 @@ class UpgradeInspector:
 
     def _cluster(self, question: Question) -> Any:
         """The model of the cluster as it was observed; read again when it has changed since."""
-        with self._lock:
-            etag, found = self._read
-            if found is None or not etag or etag != question.cluster.etag:
-                found = self._client.managed_clusters.get(self._name.group, self._name.name)
-                self._read = (found.e_tag or "", found)
-            return found
+        etag, found = self._read
+        if found is None or not etag or etag != question.cluster.etag:
+            found = self._client.managed_clusters.get(self._name.group, self._name.name)
+            self._read = (found.e_tag or "", found)
+        return found
 
     def _profile(self, question: Question) -> Profile:
         return profile_of(self._cluster(question))
@@ -95,32 +91,26 @@ class UpgradeInspector:
             for minor in found.values_property or ()
         }
 
-    def _compute(self, question: Question) -> Compute:
+    def _compute(self, question: Question) -> Compute | Unseen:
         subscription = f"/subscriptions/{self._name.subscription}/providers/Microsoft.Compute"
         location = question.cluster.location
-        usages = (
-            Usage(
-                u["name"]["value"], u["name"].get("localizedValue") or u["name"]["value"], u["currentValue"], u["limit"]
-            )
-            for u in self._reader.items(f"{subscription}/locations/{location}/usages", _COMPUTE_API)
-        )
+        usages = self._resources.listed(f"{subscription}/locations/{location}/usages", _COMPUTE_API, _USAGES_READ)
+        if isinstance(usages, Unseen):
+            return usages
+        here = {"$filter": f"location eq '{location}'"}
+        skus = self._resources.listed(f"{subscription}/skus", _SKUS_API, _SKUS_READ, **here)
+        if isinstance(skus, Unseen):
+            return skus
         wanted = {(pool.vm_size or "").lower() for pool in self._cluster(question).agent_pool_profiles or ()}
-        skus = self._reader.items(f"{subscription}/skus", _SKUS_API, **{"$filter": f"location eq '{location}'"})
-        return Compute(
-            {usage.name.lower(): usage for usage in usages},
-            {
-                sku["name"].lower(): VmSize(sku.get("family") or "", _cores(sku))
-                for sku in skus
-                if sku.get("resourceType") == "virtualMachines" and sku["name"].lower() in wanted
-            },
-        )
+        return compute_of(usages or (), skus or (), wanted)
 
-    def _subnets(self, question: Question) -> dict[str, Subnet]:
+    def _subnets(self, question: Question) -> dict[str, Subnet] | Unseen:
         pools = self._cluster(question).agent_pool_profiles or ()
-        ids = {id_ for pool in pools for id_ in (pool.vnet_subnet_id, pool.pod_subnet_id) if id_}
-        return {id_.lower(): subnet_of(self._reader.get(id_, _NETWORK_API)) for id_ in sorted(ids)}
-
-
-def _cores(sku: dict[str, Any]) -> int:
-    found = {c["name"]: c["value"] for c in sku.get("capabilities") or ()}
-    return int(found.get("vCPUs") or 0)
+        found: dict[str, Subnet] = {}
+        for id_ in sorted({id_ for pool in pools for id_ in (pool.vnet_subnet_id, pool.pod_subnet_id) if id_}):
+            document = self._resources.get(id_, _NETWORK_API, _SUBNETS_READ)
+            if isinstance(document, Unseen):
+                return document
+            if document is not None:  # a subnet that is gone stops more than the upgrade, and is told by others
+                found[id_.lower()] = subnet_of(document)
+        return found

@@ -84,6 +84,25 @@ class NodePool:
 
 
 @dataclass(frozen=True)
+class ManagedIdentity:
+    """A user-assigned identity of the control plane, as the cluster names it."""
+
+    resource_id: str
+    principal_id: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the cluster stands in. ``subnets``: the resource ids of the user's own; none when AKS made the network."""
+
+    node_group: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    identities: tuple[ManagedIdentity, ...] = ()
+    subnets: tuple[str, ...] = ()
+    api_server_subnet: str = ""
+
+
+@dataclass(frozen=True)
 class ClusterFacts:
     """A managed cluster as ARM shows it now.
 
@@ -113,6 +132,7 @@ class ClusterFacts:
     authorized_ranges: tuple[str, ...] = ()
     tier: str = ""
     support_plan: SupportPlan = SupportPlan.COMMUNITY
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def kms_state(self) -> KmsState:

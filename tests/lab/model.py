@@ -100,5 +100,6 @@ class LabOptions:
     supported: bool = False
     rtt_ms: float = 0.0
     roll_seconds: float = 0.0
+    pools: int = 2
     extra: dict[str, str] = field(default_factory=dict)
     """``proxy``: one before the API servers. ``apiserver-flags``: more flags for real ones, after the lab's own."""

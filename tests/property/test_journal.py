@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.counts import SecretCounts
@@ -117,12 +117,14 @@ def _dressed(value: Any, data: st.DataObject) -> Any:
     return {**{key: _dressed(inner, data) for key, inner in value.items()}, **later}
 
 
+@settings(deadline=None)  # the documents are deep, and the machine may be busy
 @given(journals, st.data())
 def test_fields_of_a_later_version_survive_at_every_level(journal: Journal, data: st.DataObject) -> None:
     document = _dressed(to_document(replace(journal, unknown={})), data)
     assert to_document(from_document(document)) == document
 
 
+@settings(deadline=None)
 @given(journals, st.data())
 def test_they_survive_a_change_of_something_else(journal: Journal, data: st.DataObject) -> None:
     document = _dressed(to_document(replace(journal, unknown={}, canary=None)), data)

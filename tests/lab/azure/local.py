@@ -9,14 +9,30 @@ from typing import Any
 from tests.lab.azure import cluster as model
 from tests.lab.azure import profile
 from tests.lab.azure.arm import AksResources
+from tests.lab.azure.authorization import Authorization
 from tests.lab.azure.certificates import Authority
+from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
+from tests.lab.azure.gate import Gate
+from tests.lab.azure.grants import Grants
 from tests.lab.azure.identity import AKS_SERVER_APP, TENANT_ID, Identity, Principal
-from tests.lab.azure.keyvault import KeyVault
-from tests.lab.azure.metadata import RESOURCE_GROUP, Metadata
+from tests.lab.azure.keyvault import ALL_OPERATIONS, KeyVault
+from tests.lab.azure.locking import Locks
+from tests.lab.azure.locks import LockResources
+from tests.lab.azure.maintenance import Maintenance
+from tests.lab.azure.managed_identities import IDENTITIES, ManagedIdentities
+from tests.lab.azure.metadata import RESOURCE_GROUP, SUBSCRIPTION_ID, Metadata, group_document, group_id
+from tests.lab.azure.monitoring import Monitoring
+from tests.lab.azure.network import Network, seed_network
+from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.operations import ClusterOperations
+from tests.lab.azure.policy import PolicyInsights
+from tests.lab.azure.private_links import PrivateLinks
 from tests.lab.azure.request_log import RequestLog
+from tests.lab.azure.resources import Resources
+from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR, OWNER
 from tests.lab.azure.server import HttpsServer, Router
+from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
 from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
@@ -48,19 +64,61 @@ class LocalAzure:
         self._server = HttpsServer("arm", self._authority.server_context(), router, self._log)
         base_url = self._base_url
         identity = Identity([self.operator, self.cluster_identity], base_url)
+        resources = Resources(base_url)
+        grants = Grants(resources)
         tls = self._authority.server_context()
-        self.vault = KeyVault(VAULT_NAME, tls, identity, self.cluster_identity, self._log)
-        self.vault.private = options.key_vault == "private"
-        self.vault.grant(self.operator, {"get"})
+        self.vault = KeyVault(VAULT_NAME, tls, identity, self.cluster_identity, resources, grants, self._log)
         for name in (KEY, NEW_KEY):
             self.vault.add_key(name)
-        self._operations = ClusterOperations(self._seed(), self._faults)
+        locks = Locks(resources)
+        gate = Gate(identity, resources, grants, locks)
+        network = Network(resources, gate, self._document)
+        compute = Compute(resources, gate, self._document)
+        links = PrivateLinks(resources, grants, locks, network, gate.policies)
+        self.obstacles = Obstacles(resources, locks, network, compute, links)
+        self._operations = ClusterOperations(self._seed(), self._faults, self.obstacles)
         self._identity = identity
-        identity.add_routes(router)
-        Metadata(identity, base_url).add_routes(router)
-        offers = _offers(options)
-        resources = AksResources(self._operations, offers, self._faults, identity, self.vault, base_url)
-        resources.add_routes(router)
+        self.resources, self.grants, self.activity = resources, grants, gate.activity
+        self.identities = ManagedIdentities(resources, identity, gate)
+        self._furnish(links)
+        services = (
+            identity,
+            Metadata(identity, resources, base_url),
+            AksResources(self._operations, _offers(options), self._faults, gate, self.obstacles, self.vault, base_url),
+            Maintenance(resources, gate),
+            VaultManagement(resources, {VAULT_NAME: self.vault}, gate),
+            network,
+            compute,
+            self.identities,
+            Monitoring(resources, gate, self._document),
+            Authorization(resources, grants, identity, gate),
+            LockResources(resources, locks, gate),
+            PolicyInsights(resources, gate),
+        )
+        for service in services:
+            service.add_routes(router)
+
+    def _document(self) -> model.Json:
+        return self._operations.document
+
+    def _furnish(self, links: PrivateLinks) -> None:
+        """What is there when a lab begins: groups, network, identity, and who may do what."""
+        document = self._operations.document
+        group = document["properties"]["nodeResourceGroup"]
+        self.resources.put(group_id(), group_document(RESOURCE_GROUP))
+        self.resources.put(group_id(group), group_document(group, managed_by=document["id"]))
+        seed_network(self.resources)
+        self.identities.create(self.cluster_identity)
+        subscription = f"/subscriptions/{SUBSCRIPTION_ID}"
+        self.grants.assign_long_ago(self.operator.object_id, OWNER.id, subscription)
+        self.vault.grant(self.operator, {"get"})
+        self.vault.grant(self.cluster_identity, ALL_OPERATIONS)
+        if self.options.key_vault == "private":
+            cluster = self.cluster_identity.object_id
+            self.grants.assign_long_ago(cluster, KEY_VAULT_CONTRIBUTOR.id, self.vault.resource_id)
+            self.vault.change(publicNetworkAccess="Disabled")
+            if self.options.kms:
+                links.create(document)
 
     def _seed(self) -> model.Json:
         return model.seed(
@@ -149,6 +207,26 @@ class LocalAzure:
             for o in self._operations.all()
         ]
 
+    def patch_pool(self, name: str, patch: model.Json) -> None:
+        """Change one pool of what Azure shows; raises ``KeyError`` for a pool that does not exist."""
+        self._operations.patch_pool(name, patch)
+
+    def resource(self, resource_id: str) -> model.Json | None:
+        """Any other resource, as it is stored; ids as :meth:`patch_resource` takes them."""
+        return self.resources.get(_whole(resource_id))
+
+    def patch_resource(self, resource_id: str, patch: model.Json | None) -> None:
+        """Change, create (a JSON merge patch) or remove (None) any other resource, unknown to the gate.
+
+        An id without a leading slash is within the lab's resource group.
+        """
+        whole = _whole(resource_id)
+        is_identity = f"/{IDENTITIES}/".lower() in whole.lower()
+        if patch is None and is_identity:
+            self.identities.delete(whole)
+        else:
+            self.resources.patch(whole, patch)
+
     def fail_next(self, operation: str, how: str, times: int = 1) -> None:
         """Let the next such operations go wrong; names as in ``rules.Change`` and ``faults.Fault``.
 
@@ -162,6 +240,10 @@ class LocalAzure:
 
     def release_hang(self) -> None:
         self._operations.release()
+
+
+def _whole(resource_id: str) -> str:
+    return resource_id if resource_id.startswith("/") else f"{group_id()}/providers/{resource_id}"
 
 
 def _offers(options: LabOptions) -> Offers:
