@@ -15,7 +15,11 @@ long-summary: >-
 
 helps["aks kms-migrate plan"] = """
 type: command
-short-summary: Show the steps that are left, in order, and what would stop them. Changes nothing.
+short-summary: Show the steps that are left, in order, how long they take, and what would stop them. Changes nothing.
+long-summary: >-
+    Times are ranges from the cluster's own numbers: its Secrets, the measured round trip, its node pools. 'exposure' is
+    how long Secrets may be stored without KMS. All upgrades are listed; the first is firm, the others are planned anew
+    after each. Exit code 10 with --detailed-exit-code: steps are left.
 examples:
   - name: See what a migration of the cluster consists of.
     text: az aks kms-migrate plan --resource-group MyResourceGroup --name MyManagedCluster --output table
@@ -23,6 +27,14 @@ examples:
     text: |
         az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 \\
             --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
+  - name: Write the plan to a file, have it read by somebody else, and run exactly that.
+    text: |
+        az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --out plan.json
+        az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --plan plan.json
+  - name: Plan an upgrade to a version that AKS supports under long term support only.
+    text: |
+        az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --tier premium \\
+            --k8s-support-plan AKSLongTermSupport
 """
 
 helps["aks kms-migrate check"] = """

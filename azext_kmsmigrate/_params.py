@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from azext_kmsmigrate._validators import complete_check_ids, validate_skipped_checks, validate_target
-from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
 
 
@@ -59,6 +59,18 @@ def load_arguments(self: Any, _: str) -> None:
             help="Exit with 11 for a check that warns, or that could not look, too.",
         )
         c.argument("yes", options_list=["--yes", "-y"], action="store_true", help="Do not ask for confirmation.")
+        c.argument(
+            "tier",
+            arg_type=get_enum_type(["premium"]),
+            help="Tier to change to with the upgrade, for long term support. It costs money.",
+        )
+        c.argument(
+            "k8s_support_plan",
+            options_list=["--k8s-support-plan"],
+            arg_type=get_enum_type([SupportPlan.LONG_TERM.value]),
+            help="Support plan to end with. Long term support is changed to in the same request as the version, needs "
+            "the Premium tier, and is never chosen unasked. Default: the plan the cluster has.",
+        )
     for command in ("start", "upgrade"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(
@@ -88,7 +100,20 @@ def load_arguments(self: Any, _: str) -> None:
             "report_file",
             help="Write the result to this file as JSON, with every Secret that is not proven; the output names 100.",
         )
+    with self.argument_context("aks kms-migrate plan") as c:
+        c.argument("out", options_list=["--out"], help="Write the plan to this file too, for 'start --plan'.")
+        c.argument(
+            "detailed_exit_code",
+            action="store_true",
+            help="Exit with 10 when steps are left, with 0 when there is nothing to do.",
+        )
     with self.argument_context("aks kms-migrate start") as c:
+        c.argument(
+            "plan_file",
+            options_list=["--plan"],
+            help="Run the plan in this file, written by 'plan --out'; refused when the facts it was made from have "
+            "changed. The same command continues the run that it began.",
+        )
         c.argument(
             "stop_after",
             arg_type=get_enum_type([s.value for s in StepId]),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Entry, Refused
-from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
 _VAULT_ID = re.compile(
@@ -43,6 +43,15 @@ def validate_target(namespace: Any) -> None:
         _refuse(errors.VAULT_NOT_ALLOWED)
     if vault is None and access == NetworkAccess.PRIVATE.value and key is not None:
         _refuse(errors.VAULT_NEEDED)
+    tier, plan = getattr(namespace, "tier", None), getattr(namespace, "k8s_support_plan", None)
+    if tier is not None and plan != SupportPlan.LONG_TERM.value:
+        _refuse(errors.TIER_WITHOUT_PLAN)
+    if getattr(namespace, "plan_file", None) is not None:
+        given = {"--kubernetes-version": version, "--key-id": key, "--key-vault-access": access, "--key-vault": vault}
+        for option, value in {**given, "--tier": tier, "--k8s-support-plan": plan}.items():
+            if value is not None:
+                where = {"group": namespace.resource_group_name, "name": namespace.name}
+                _refuse(errors.PLAN_AND_GOAL, option=option, **where)
 
 
 def _force_until(text: str, now: datetime) -> datetime:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from azext_kmsmigrate.exit_codes import ExitCode
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.plan_store import load
 from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
+from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
 
 
 @command
@@ -25,9 +27,19 @@ def plan(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     skip_check: list[str] | None = None,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    out: str | None = None,
+    detailed_exit_code: bool = False,
 ) -> PlanDocument:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal, frozenset(skip_check or ()))
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    runner = runner_for(cmd, resource_group_name, name, Limits())
+    document, facts = runner.plan_and_facts(goal, frozenset(skip_check or ()))
+    if out:
+        document = write_plan(out, goal, facts, document)
+    if detailed_exit_code and document.pending:
+        leave_with(cmd.cli_ctx, ExitCode.PENDING)
+    return document
 
 
 @command
@@ -41,8 +53,10 @@ def check(
     key_vault: str | None = None,
     skip_check: list[str] | None = None,
     warnings_as_errors: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
 ) -> CheckReport:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
     runner = runner_for(cmd, resource_group_name, name, Limits())
     return runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
 
@@ -63,10 +77,20 @@ def start(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    plan_file: str | None = None,
 ) -> RunResult:
-    goal = replace(_goal(kubernetes_version, key_id, key_vault_access, key_vault), force_until=force_upgrade_until)
-    last = StepId(stop_after) if stop_after else None
-    request = Request(goal, stop_after=last, skipped=frozenset(skip_check or ()), assign_roles=assign_role)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    agreed = load(plan_file, resource_group_name, name) if plan_file else None
+    request = Request(
+        replace(agreed.goal if agreed else goal, force_until=force_upgrade_until),
+        stop_after=StepId(stop_after) if stop_after else None,
+        skipped=frozenset(skip_check or ()),
+        plan=agreed,
+        path=plan_file or "",
+        assign_roles=assign_role,
+    )
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
@@ -114,8 +138,11 @@ def upgrade(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
 ) -> RunResult:
-    goal = Goal(kubernetes_version=kubernetes_version or "", force_until=force_upgrade_until)
+    goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
+    goal = replace(goal, force_until=force_upgrade_until)
     request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
@@ -156,8 +183,22 @@ def rewrite_secrets(
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
-def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:
-    return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
+def _goal(
+    version: str | None,
+    key_id: str | None,
+    access: str | None,
+    vault_id: str | None,
+    tier: str | None = None,
+    plan: str | None = None,
+) -> Goal:
+    return Goal(
+        version or "",
+        key_id or "",
+        NetworkAccess(access) if access else None,
+        vault_id or "",
+        SupportPlan(plan) if plan else None,
+        tier or "",
+    )
 
 
 def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:

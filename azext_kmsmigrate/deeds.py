@@ -13,12 +13,13 @@ from datetime import datetime
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError, Refused
 from azext_kmsmigrate.kubelets import Kubelets
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
+from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.refusal import refusal_in, shortened
 from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import (
     Clock,
@@ -179,9 +180,7 @@ class Deeds:
             + (", control plane and node pools." if hop.whole else ", the control plane first.")
         )
         self._note_force()
-        result = self._world.cluster.upgrade(
-            seen, hop.version, whole=hop.whole, tick=self._world.tick, force_until=self._force_until
-        )
+        result = self._request(hop, seen)
         after = self._world.cluster.observe()
         if not result.succeeded:
             raise self._failed(f"the upgrade to {hop.version}", result, self._unencrypted())
@@ -191,6 +190,25 @@ class Deeds:
             raise self._not_as_asked(f"the upgrade to {hop.version}", found, after)
         if hop.whole:
             self._check_kubelets(step, hop.version, after)
+
+    def _request(self, hop: Hop, seen: ClusterFacts) -> OperationResult:
+        try:
+            return self._world.cluster.upgrade(
+                seen,
+                hop.version,
+                whole=hop.whole,
+                tick=self._world.tick,
+                plan=hop.plan,
+                force_until=self._force_until,
+            )
+        except errors.Conflict:
+            raise
+        except AzureError as error:
+            if not hop.conditional and hop.version not in self._world.cluster.offers().versions:
+                raise errors.Conflict(
+                    errors.OFFER_GONE, version=hop.version, group=seen.name.group, name=seen.name.name
+                ) from error
+            raise
 
     def _upgrade_node_pools(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         for pool in seen.pools:
@@ -336,6 +354,7 @@ class Deeds:
                 self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
                 target_kms=plan.target_kms or self.journal.target_kms,
                 target_version=target,
+                support_plan=plan.support_plan.value if plan.support_plan is SupportPlan.LONG_TERM else "",
             )
         )
 

@@ -229,6 +229,33 @@ CHECKS_FAILED = _entry(
     "{state}",
     "{fix} See all findings: az aks kms-migrate check -g {group} -n {name} -o table. Then type: {next}",
 )
+LONG_TERM_ONLY = _entry(
+    "KMSM121",
+    "long-term-support-only",
+    Kind.VALIDATION,
+    "The only upgrade of cluster '{name}' (Kubernetes {version}) that leads to {target} is to {offered}, which AKS "
+    "supports under long term support only.",
+    "Long term support needs the Premium tier, which costs money, and cannot be left again once the community's "
+    "support for the version has ended: it is never asked for unless you say so.",
+    "If that is wanted: az aks kms-migrate {command} -g {group} -n {name} --tier premium "
+    "--k8s-support-plan AKSLongTermSupport",
+)
+PREMIUM_NEEDED = _entry(
+    "KMSM122",
+    "premium-tier-needed",
+    Kind.MISSING_ARGUMENT,
+    "Long term support was asked for, and cluster '{name}' is in tier '{tier}'.",
+    "AKS Long Term Support is only available for Premium tier clusters, and that tier costs money.",
+    "Add: --tier premium. What it costs: https://azure.microsoft.com/pricing/details/kubernetes-service/",
+)
+PLAN_OUTDATED = _entry(
+    "KMSM123",
+    "plan-outdated",
+    Kind.VALIDATION,
+    "The plan in '{path}' was made from other facts about cluster '{name}'; changed since: {changes}.",
+    "What was read and agreed to is not what would be done now.",
+    "Make and read a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
+)
 
 # 2xx: Azure
 
@@ -295,6 +322,14 @@ NOT_WHAT_WAS_ASKED = _entry(
     "Azure reported success for {what}, but the cluster shows {found}.",
     "The next step stands on this one, so it is not started.",
     "Look at it with: az aks show -g {group} -n {name}. Then type: {next}",
+)
+OFFER_GONE = _entry(
+    "KMSM221",
+    "offer-gone",
+    Kind.AZURE,
+    "Azure no longer offers the upgrade to {version}.",
+    "Versions come and go; the way is planned anew from what is offered now.",
+    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. Then type the same command again.",
 )
 
 # 23x: what Azure says no to an upgrade for; ``how`` tells whether it refused the request or ended the operation
@@ -609,6 +644,39 @@ UNKNOWN_CHECK = _entry(
     "--skip-check: there is no check '{check}'.",
     "A check that is not found is not left out; the ids are those in the output of 'check'.",
     "Did you mean: {near}? See them all: az aks kms-migrate check -g {group} -n {name} -o table",
+)
+PLAN_FILE = _entry(
+    "KMSM521",
+    "plan-file",
+    Kind.ARGUMENT,
+    "The plan file '{path}' could not be {what} ({code}).",
+    "Nothing was changed.",
+    "Give a file that exists, in a directory that is yours.",
+)
+PLAN_FILE_FOREIGN = _entry(
+    "KMSM522",
+    "plan-file-foreign",
+    Kind.ARGUMENT,
+    "'{path}' is not a plan that this version can run: {reason}.",
+    "A plan is run exactly as it was read, or not at all.",
+    "Make a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
+)
+PLAN_AND_GOAL = _entry(
+    "KMSM523",
+    "plan-and-goal",
+    Kind.ARGUMENT,
+    "--plan and {option} cannot be given together.",
+    "The plan in the file says already where to end and with which key.",
+    "Leave {option} out, or make another plan with it: az aks kms-migrate plan -g {group} -n {name} {option} ... "
+    "--out FILE",
+)
+TIER_WITHOUT_PLAN = _entry(
+    "KMSM524",
+    "tier-without-plan",
+    Kind.ARGUMENT,
+    "--tier premium goes with --k8s-support-plan AKSLongTermSupport only.",
+    "The tier alone is nothing this migration needs, and it costs money.",
+    "Leave it out, or add: --k8s-support-plan AKSLongTermSupport",
 )
 
 # 9xx: ourselves

@@ -14,6 +14,7 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     FAILURE = 1
+    PENDING = 10  # plan --detailed-exit-code: steps are left
     UNPROVEN = 11  # checks or Secrets failed, or it is not proven how they are stored
     STOPPED = 20  # stopped at a safe point before the end: the same command continues
 

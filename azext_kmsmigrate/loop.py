@@ -12,9 +12,12 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
 from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
+from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
     CheckDocument,
@@ -38,13 +41,16 @@ _CONFLICTS = 3  # times that somebody else may change the cluster under our hand
 class Request:
     """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
 
-    ``skipped``: ids of the checks that the user leaves out. ``assign_roles``: give the identity the roles that lack.
+    ``plan``: run this plan, from the file at ``path``, or nothing. ``skipped``: ids of the checks that the user leaves
+    out. ``assign_roles``: give the identity the roles that lack.
     """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
     only: StepId | None = None
     stop_after: StepId | None = None
     skipped: frozenset[str] = frozenset()
+    plan: PlanFile | None = None
+    path: str = ""
     assign_roles: bool = False
 
 
@@ -72,6 +78,28 @@ def observe_in_part(world: World, reaches: Callable[[ClusterFacts], bool]) -> Si
     return Situation(cluster, offers, journal)
 
 
+def measure(world: World) -> Numbers:
+    """How many Secrets there are, and how long a request takes on a connection that is open: two pages of one."""
+    world.secrets.page(limit=1)
+    began = world.clock.monotonic()
+    page = world.secrets.page(limit=1)
+    took = world.clock.monotonic() - began
+    if isinstance(page, Failure) or (page.token and page.remaining is None):
+        return Numbers()
+    return Numbers(len(page.items) + (page.remaining or 0), took)
+
+
+def refuse_outdated(situation: Situation, request: Request) -> None:
+    """Raise what has changed since the plan was made, unless this plan's own run did it."""
+    plan, journal, name = request.plan, situation.journal, situation.cluster.name
+    if plan is None or (journal is not None and journal.plan_digest == plan.digest):
+        return
+    if changes := plan.changes(facts_of(situation, decide(situation, request.goal))):
+        raise Refused(
+            errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
+        )
+
+
 class Run:
     """The loop of one run, while it holds the Lease."""
 
@@ -87,12 +115,13 @@ class Run:
         self._world, self._inspection, self._request = world, inspection, request
         self._command = command_of(request, first.cluster)
         journal = first.journal if first.journal and first.journal.unfinished else None
+        journal = journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())
+        if request.plan is not None:
+            journal = replace(journal, plan_digest=request.plan.digest)
         self._deeds = Deeds(
             world,
             rewriting,
-            (journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())).with_skipped(
-                _left_out(found, world)
-            ),
+            journal.with_skipped(_left_out(found, world)),
             self._command,
             first.cluster.name,
             request.goal.force_until,
@@ -182,11 +211,11 @@ class Run:
         began, started = self._world.clock.monotonic(), self._world.now()
         try:
             self._deeds.do(step, self._situation.cluster, self._plan())
-        except Conflict:
+        except Conflict as conflict:
             self._conflicts += 1
             if self._conflicts > _CONFLICTS:
                 raise
-            self._world.observer.say("Somebody else changed the cluster meanwhile; looking at it again.")
+            self._world.observer.say(f"{conflict.what} Looking at it again.")
             self._distrust()
             return
         except KmsMigrateError:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from azext_kmsmigrate.checks.grant import RoleOffer
 from azext_kmsmigrate.checks.topic import Topic
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -61,9 +61,11 @@ class Cluster(Protocol):
         *,
         whole: bool,
         tick: Tick,
+        plan: SupportPlan | None = None,
         force_until: datetime | None = None,
     ) -> OperationResult:
-        """``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
+        """``plan``: a support plan to change to in the same request; long term support brings the premium tier.
+        ``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
 
         The same version again is Azure's way to finish an upgrade that left something behind.
         """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
@@ -10,9 +12,20 @@ from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.granting import Granting, curable
 from azext_kmsmigrate.inspection import Inspection, refusal
-from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe, observe_in_part
+from azext_kmsmigrate.loop import (
+    Request,
+    Run,
+    command_of,
+    drift,
+    measure,
+    nothing_to_do,
+    observe,
+    observe_in_part,
+    refuse_outdated,
+)
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
@@ -50,15 +63,20 @@ class Runner:
 
     def plan(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> PlanDocument:
         """What ``start`` would do now, and whether the checks let it."""
-        situation = self._observe()
+        document, _ = self.plan_and_facts(goal, skipped)
+        return document
+
+    def plan_and_facts(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> tuple[PlanDocument, dict[str, Any]]:
+        """The same, and what it was made from: see ``migration.plan_file``."""
+        situation = self._measured(self._observe(), goal)
         cluster, plan = situation.cluster, decide(situation, goal)
+        facts = facts_of(situation, plan)
         if plan.blocked or not plan.pending:
-            return PlanDocument.of(cluster, plan)
+            return PlanDocument.of(cluster, plan, goal), facts
         found = Inspection(self._world, skipped).whole(situation, goal)
         command = command_of(Request(), cluster)
-        return PlanDocument.of(
-            cluster, plan, found, refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
-        )
+        stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        return PlanDocument.of(cluster, plan, goal, found, stopped), facts
 
     def check(
         self, goal: Goal, skipped: frozenset[str] = frozenset(), *, warnings_as_errors: bool = False
@@ -85,6 +103,7 @@ class Runner:
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
             next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+            irreversible=[s.id.value for s in plan.steps if not s.reversible],
         )
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
@@ -116,6 +135,8 @@ class Runner:
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
         situation = self._observe()
+        refuse_outdated(situation, request)
+        situation = self._measured(situation, request.goal)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
@@ -134,6 +155,7 @@ class Runner:
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
+            refuse_outdated(situation, request)
             plan = self._planned(situation, request)
             if nothing := nothing_to_do(situation, plan, request):
                 return nothing
@@ -206,6 +228,11 @@ class Runner:
 
     def _observe(self) -> Situation:
         return observe(self._world)
+
+    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+        """With the numbers for an estimate, where there is something to estimate."""
+        pending = decide(situation, goal).pending
+        return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod
     def _refuse_without_legacy_kms(situation: Situation) -> None:

@@ -6,18 +6,23 @@ import functools
 import getpass
 import json
 import os
+import shlex
 import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
+from azext_kmsmigrate.exit_codes import ExitCode, exit_code
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
-from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.plan import Goal, Plan
+from azext_kmsmigrate.migration.plan_file import PlanFile
 from azext_kmsmigrate.ports import Clock, Inspector, Observer
+from azext_kmsmigrate.results import PlanDocument
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
@@ -236,6 +241,9 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         if problem:
             logger.error("%s: %s %s", problem.code, problem.what, problem.why)
             logger.error("%s", problem.fix)
+        next_command = getattr(result, "next_command", None)
+        if next_command and not problem and not cmd.cli_ctx.only_show_errors:
+            sys.stderr.write(f"Next: {next_command}\n")
         _leave_with_exit_code(cmd.cli_ctx, result)
         return result
 
@@ -254,19 +262,33 @@ def write_report(path: str, result: object) -> None:
         raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
 
-def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
+def write_plan(path: str, goal: Goal, facts: dict[str, Any], document: PlanDocument) -> PlanDocument:
+    """Write the plan to a file that ``start --plan`` reads; the document then names that command."""
+    from azure.cli.core.util import todict
+
+    from azext_kmsmigrate.plan_store import save
+
+    if document.pending and not document.blocked:
+        name = f"-g {document.cluster.resource_group} -n {document.cluster.name}"
+        document = replace(document, next_command=f"az aks kms-migrate start {name} --plan {shlex.quote(path)}")
+    save(path, PlanFile(goal, facts, todict(document)))
+    return document
+
+
+def leave_with(cli_ctx: Any, code: ExitCode) -> None:
     """az exits 0 for whatever a handler returns; after it has printed the result, ours may say otherwise."""
     from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
 
-    from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+    def leave(*_: Any, **__: Any) -> None:
+        raise SystemExit(int(code))
 
+    cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+
+
+def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
     code = exit_code(result)
     if code is not ExitCode.DONE:
-
-        def leave(*_: Any, **__: Any) -> None:
-            raise SystemExit(int(code))
-
-        cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+        leave_with(cli_ctx, code)
 
 
 def _innermost(error: BaseException) -> str:

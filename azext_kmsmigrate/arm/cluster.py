@@ -12,10 +12,18 @@ from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
+from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
 from azext_kmsmigrate.arm.faults import translated, words_of
 from azext_kmsmigrate.errors import Conflict, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, Offers
+from azext_kmsmigrate.migration.facts import (
+    PREMIUM,
+    ClusterFacts,
+    ClusterName,
+    KmsProfile,
+    NetworkAccess,
+    Offers,
+    SupportPlan,
+)
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
@@ -27,19 +35,22 @@ class ArmCluster:
 
     def __init__(self, client: Any, name: ClusterName, clock: Clock) -> None:
         self._client, self._name, self._clock = client, name, clock
-        self._versions: Any = None
+        self._location = ""
+        self._listed: Offers | None = None
 
     def observe(self) -> ClusterFacts:
         facts = facts_of(self._get(), self._name)
-        if self._versions is None:
-            self._versions = self._location_versions(facts.location)
-        minors = minor_versions_of(self._versions)
-        return replace(facts, supported=facts.version.line in minors if minors else None)
+        self._location = facts.location
+        if self._listed is None:
+            self._listed = self._location_versions()
+        return replace(facts, supported=self._listed.supports(facts.version, facts.support_plan))
 
     def offers(self) -> Offers:
         with translated("reading the upgrade profile", self._name):
             profile = self._client.managed_clusters.get_upgrade_profile(self._name.group, self._name.name)
-        return offers_of(profile, onward_of(self._versions))
+        listed = self._listed or self._location_versions()
+        self._listed = None  # versions come and go: the next hop is planned from what is listed then
+        return offers_of(profile, listed)
 
     def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         def change(cluster: Any) -> None:
@@ -69,10 +80,15 @@ class ArmCluster:
         *,
         whole: bool,
         tick: Tick,
+        plan: SupportPlan | None = None,
         force_until: datetime | None = None,
     ) -> OperationResult:
         def change(cluster: Any) -> None:
             cluster.kubernetes_version = str(version)
+            if plan is not None:
+                cluster.support_plan = plan.value
+            if plan is SupportPlan.LONG_TERM:
+                cluster.sku.tier = PREMIUM
             # As az does: a PUT may not name the service principal again, and a pool that leaves its snapshot's
             # version may not name the snapshot.
             cluster.service_principal_profile = None
@@ -155,13 +171,14 @@ class ArmCluster:
             raise
         return OperationResult("Succeeded")
 
-    def _location_versions(self, location: str) -> Any:
+    def _location_versions(self) -> Offers:
         # Not knowing them only narrows the plan: no control plane first, no hop that is not the target itself.
         try:
             with translated("listing Kubernetes versions", self._name):
-                return self._client.managed_clusters.list_kubernetes_versions(location).values_property or ()
+                found = self._client.managed_clusters.list_kubernetes_versions(self._location)
         except errors.AzureError:
-            return ()
+            return Offers()
+        return listed_of(found.values_property)
 
 
 def _override(*, force: bool, until: datetime | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timezone
 from typing import Any
@@ -15,6 +14,7 @@ from azext_kmsmigrate.migration.facts import (
     NetworkAccess,
     NodePool,
     Offers,
+    SupportPlan,
     Surroundings,
 )
 from azext_kmsmigrate.migration.version import KubernetesVersion
@@ -39,6 +39,8 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         local_accounts=not cluster.disable_local_accounts,
         location=cluster.location or "",
         etag=cluster.e_tag or "",
+        tier=_word(cluster.sku.tier or "") if cluster.sku else "",
+        support_plan=_plan(cluster.support_plan) or SupportPlan.COMMUNITY,
         forced_until=_forced_until(cluster.upgrade_settings),
         private=bool(access and access.enable_private_cluster),
         authorized_ranges=tuple((access and access.authorized_ip_ranges) or ()),
@@ -46,26 +48,35 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
     )
 
 
-def offers_of(profile: Any, onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]]) -> Offers:
-    """What the upgrade profile offers the control plane, without previews."""
+def offers_of(profile: Any, listed: Offers) -> Offers:
+    """What the upgrade profile offers the control plane, without previews, beside what the location lists."""
     upgrades = profile.control_plane_profile.upgrades or ()
     offered = (KubernetesVersion.parse(u.kubernetes_version) for u in upgrades if not u.is_preview)
-    return Offers(tuple(sorted(offered)), onward)
+    return replace(listed, versions=tuple(sorted(offered)))
 
 
-def minor_versions_of(versions: Any) -> frozenset[tuple[int, int]]:
-    """The minor versions that AKS supports in a location."""
-    return frozenset(KubernetesVersion.parse(v.version).line for v in versions or ())
-
-
-def onward_of(versions: Any) -> dict[KubernetesVersion, tuple[KubernetesVersion, ...]]:
-    """From each patch version of a location to those it can be upgraded to, without previews."""
-    return {
-        KubernetesVersion.parse(patch): tuple(map(KubernetesVersion.parse, found.upgrades or ()))
-        for minor in versions or ()
-        if not minor.is_preview
+def listed_of(versions: Any) -> Offers:
+    """What ``kubernetesVersions`` of a location lists, without previews; nothing is offered to anybody yet."""
+    minors = [minor for minor in versions or () if not minor.is_preview]
+    plans = {KubernetesVersion.parse(minor.version).line: _plans(minor) for minor in minors}
+    onward = {
+        KubernetesVersion.parse(patch): tuple(
+            v for v in map(KubernetesVersion.parse, found.upgrades or ()) if v.line in plans
+        )
+        for minor in minors
         for patch, found in (minor.patch_versions or {}).items()
     }
+    return Offers((), onward, plans)
+
+
+def _plans(minor: Any) -> frozenset[SupportPlan]:
+    """An answer without ``capabilities`` is from before there was another plan."""
+    words = (minor.capabilities.support_plan if minor.capabilities else None) or (SupportPlan.COMMUNITY.value,)
+    return frozenset(plan for plan in map(_plan, words) if plan)
+
+
+def _plan(word: Any) -> SupportPlan | None:
+    return next((plan for plan in SupportPlan if plan.value == _word(word)), None)
 
 
 def _kms(security: Any) -> KmsProfile:
@@ -111,6 +122,7 @@ def _pool(pool: Any, control_plane: str) -> NodePool:
         state=_word(pool.provisioning_state or "Succeeded"),
         count=pool.count or 0,
         kind=_word(pool.type or ""),
+        surge=(pool.upgrade_settings.max_surge or "") if pool.upgrade_settings else "",
         mode=_word(pool.mode or "User"),
         power=_word(pool.power_state.code) if pool.power_state else "Running",
     )

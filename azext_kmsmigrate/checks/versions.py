@@ -7,20 +7,19 @@ from arithmetic on versions (https://learn.microsoft.com/azure/aks/supported-kub
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.profile import PROFILE
 from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING
-from azext_kmsmigrate.migration.facts import ClusterFacts, Offers
+from azext_kmsmigrate.migration.facts import Offers, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, next_hop
+from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, hops
 
 LONG_TERM = "AKSLongTermSupport"
 OFFICIAL = "KubernetesOfficial"
-_MOST_HOPS = 20
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,15 @@ class MinorVersion:
 VERSIONS: Topic[Mapping[tuple[int, int], MinorVersion]] = Topic("Kubernetes versions", "Microsoft.ContainerService")
 
 
-def expected_path(cluster: ClusterFacts, offers: Offers, target: Target) -> tuple[Hop, ...] | None:
-    """Every hop to the target as far as can be foreseen now, or None when they do not lead there."""
-    hops: list[Hop] = []
-    while not target.reached_by(cluster.version):
-        hop = next_hop(cluster, offers, target)
-        if hop is None or len(hops) == _MOST_HOPS:
-            return None
-        hops.append(hop)
-        pools = tuple(replace(p, version=hop.version) for p in cluster.pools) if hop.whole else cluster.pools
-        cluster = replace(cluster, version=hop.version, pools=pools)
-        offers = Offers(tuple(offers.onward.get(hop.version, ())), offers.onward)
-    return tuple(hops)
+def expected_path(scene: Scene, target: Target, plan: SupportPlan) -> tuple[Hop, ...]:
+    """Every hop to the target, as far as can be foreseen now; none when they do not lead there under the plan."""
+    way = hops(scene.cluster, scene.situation.offers, target, plan)
+    return way if way and target.reached_by(way[-1].version) else ()
+
+
+def _leads_to(scene: Scene, target: Target) -> bool:
+    """Under whatever support plan: whether the cluster's own will do is U-18's."""
+    return any(expected_path(scene, target, plan) for plan in (scene.plan.support_plan, SupportPlan.LONG_TERM))
 
 
 def _upgrade_needed(scene: Scene) -> bool:
@@ -60,7 +56,7 @@ def _path(scene: Scene) -> Judgement:
 
 def _no_path(scene: Scene) -> Iterator[Finding]:
     cluster, offers = scene.cluster, scene.situation.offers
-    if expected_path(cluster, offers, ANY_KMS_V2) is None:
+    if not _leads_to(scene, ANY_KMS_V2):
         yield Finding(
             f"cluster '{cluster.name.name}'",
             f"Azure offers Kubernetes {cluster.version} no upgrade that leads to 1.27 or later; it offers: "
@@ -80,9 +76,9 @@ def _target(scene: Scene) -> Judgement:
 
 def _unoffered_target(scene: Scene) -> Iterator[Finding]:
     cluster, offers, target = scene.cluster, scene.situation.offers, scene.plan.target
-    if expected_path(cluster, offers, target) is not None:
+    if _leads_to(scene, target):
         return
-    instead = expected_path(cluster, offers, ANY_KMS_V2)
+    instead = expected_path(scene, ANY_KMS_V2, scene.plan.support_plan)
     yield Finding(
         f"Kubernetes {target}",
         f"No upgrade from {cluster.version} that is offered leads there. Offered, previews aside: {_listed(offers)}.",
@@ -95,29 +91,30 @@ def _unoffered_target(scene: Scene) -> Iterator[Finding]:
 def _support_plan(scene: Scene) -> Judgement:
     if not _upgrade_needed(scene):
         return NotApplicable(f"the cluster runs Kubernetes {scene.cluster.version}")
-    path = expected_path(scene.cluster, scene.situation.offers, scene.plan.target)
-    if not path:
+    path = expected_path(scene, scene.plan.target, scene.plan.support_plan)
+    dear = expected_path(scene, scene.plan.target, SupportPlan.LONG_TERM)
+    if not path and not dear:
         return NotApplicable("no upgrade is offered: see U-01 and U-02")
-    return _plan_missing(scene, path)
+    return _plan_missing(scene, path, dear)
 
 
-def _plan_missing(scene: Scene, path: tuple[Hop, ...]) -> Iterator[Finding]:
+def _plan_missing(scene: Scene, path: tuple[Hop, ...], dear: tuple[Hop, ...]) -> Iterator[Finding]:
     profile, versions = scene.of(PROFILE), scene.of(VERSIONS)
-    premium = profile.tier.lower() == "premium"
-    if profile.support_plan == LONG_TERM and not premium:
+    name, has = scene.cluster.name.option_text, profile.support_plan
+    if has == LONG_TERM and profile.tier.lower() != "premium":
         yield Finding(
             f"tier '{profile.tier}'",
             "The cluster has long-term support, which AKS gives with the tier Premium only: it refuses every change.",
-            f"Type: az aks update {scene.cluster.name.option_text} --tier premium",
+            f"Type: az aks update {name} --tier premium",
         )
-    if profile.support_plan == LONG_TERM:
-        return
-    for hop in path:
-        if (minor := versions.get(hop.version.line)) and minor.plans and OFFICIAL not in minor.plans:
+    for hop in path or dear:
+        has = hop.plan.value if path and hop.plan else has
+        minor = versions.get(hop.version.line)
+        if has != LONG_TERM and minor and minor.plans and OFFICIAL not in minor.plans:
             yield Finding(
                 f"Kubernetes {hop.version}",
                 "AKS has this version under long-term support only, which needs the tier Premium (it costs more).",
-                f"Type: az aks update {scene.cluster.name.option_text} --tier premium --k8s-support-plan {LONG_TERM}",
+                f"Type: az aks kms-migrate start {name} --tier premium --k8s-support-plan {LONG_TERM}",
             )
             return
 

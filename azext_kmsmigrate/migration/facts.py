@@ -25,6 +25,16 @@ class NetworkAccess(str, enum.Enum):
     PRIVATE = "Private"
 
 
+class SupportPlan(str, enum.Enum):
+    """``supportPlan`` of AKS: https://learn.microsoft.com/azure/aks/long-term-support. The second one costs money."""
+
+    COMMUNITY = "KubernetesOfficial"
+    LONG_TERM = "AKSLongTermSupport"
+
+
+PREMIUM = "Premium"  # the tier that long term support needs
+
+
 @dataclass(frozen=True)
 class KmsProfile:
     """``securityProfile.azureKeyVaultKms``. AKS keeps the key id of a profile that was disabled."""
@@ -54,7 +64,8 @@ class ClusterName:
 class NodePool:
     """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``).
 
-    ``mode``: ``System``, ``User``, or ``Machines`` for single machines, which AKS does not upgrade with the cluster.
+    ``surge``: ``maxSurge`` as Azure has it, a number of nodes or a percentage; empty: Azure's default. ``mode``:
+    ``System``, ``User``, or ``Machines`` for single machines, which AKS does not upgrade with the cluster.
     """
 
     name: str
@@ -65,6 +76,7 @@ class NodePool:
     kind: str = "VirtualMachineScaleSets"
     power: str = "Running"
     mode: str = "User"
+    surge: str = ""
 
     @property
     def upgradable(self) -> bool:
@@ -95,8 +107,9 @@ class ClusterFacts:
     """A managed cluster as ARM shows it now.
 
     ``version`` is ``currentKubernetesVersion``: what runs, not what was asked for. ``supported``: its minor
-    version is among those AKS supports in the location; None when that could not be learnt. ``forced_until``: upgrades
-    that begin before this time (UTC, ISO 8601) pass over what AKS would refuse them for; empty when none does.
+    version is among those AKS supports in the location under its support plan; None when that could not be learnt.
+    ``forced_until``: upgrades that begin before this time (UTC, ISO 8601) pass over what AKS would refuse them for;
+    empty when none does.
     """
 
     name: ClusterName
@@ -117,6 +130,8 @@ class ClusterFacts:
     forced_until: str = ""
     private: bool = False
     authorized_ranges: tuple[str, ...] = ()
+    tier: str = ""
+    support_plan: SupportPlan = SupportPlan.COMMUNITY
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
@@ -143,7 +158,18 @@ class Offers:
 
     ``onward``: where Azure says that a version can be upgraded to in turn (``kubernetesVersions`` of the location).
     It serves to know that a first hop leads anywhere; each hop is planned anew from the live profile.
+    ``plans``: the support plans of each minor version there; empty when they could not be learnt.
     """
 
     versions: tuple[KubernetesVersion, ...] = ()
     onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]] = field(default_factory=dict)
+    plans: Mapping[tuple[int, int], frozenset[SupportPlan]] = field(default_factory=dict)
+
+    def under(self, version: KubernetesVersion, plan: SupportPlan) -> bool:
+        """Whether AKS has the version under this plan. A version of no listed minor is not under long term support."""
+        found = self.plans.get(version.line, frozenset({SupportPlan.COMMUNITY}))
+        return not self.plans or plan in found
+
+    def supports(self, version: KubernetesVersion, plan: SupportPlan) -> bool | None:
+        """Whether AKS supports a cluster with this version and plan; None when that could not be learnt."""
+        return plan in self.plans.get(version.line, frozenset()) if self.plans else None

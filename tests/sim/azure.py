@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, Conflict
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, Offers
+from azext_kmsmigrate.migration.facts import (
+    PREMIUM,
+    ClusterFacts,
+    ClusterName,
+    KmsProfile,
+    NetworkAccess,
+    Offers,
+    SupportPlan,
+)
 from azext_kmsmigrate.migration.refusal import refusal_in
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult
@@ -52,6 +60,7 @@ class Azure:
     now: Callable[[], float]
     on_effect: Callable[[ClusterFacts, ClusterFacts, float], None]
     offers: dict[str, list[str]] = field(default_factory=dict)
+    plans: dict[tuple[int, int], frozenset[SupportPlan]] = field(default_factory=dict)
     operation_seconds: float = 30.0
     puts: list[Put] = field(default_factory=list)
     trouble: dict[str, list[Trouble]] = field(default_factory=dict)
@@ -72,7 +81,7 @@ class Azure:
             KubernetesVersion.parse(version): tuple(map(KubernetesVersion.parse, offered))
             for version, offered in self.offers.items()
         }
-        return Offers(onward.get(self.show().version, ()), onward)
+        return Offers(onward.get(self.show().version, ()), onward, self.plans)
 
     def finished(self) -> bool:
         self._settle()
@@ -125,8 +134,14 @@ class Azure:
         if after.version != before.version:
             if str(after.version) not in self.offers.get(str(before.version), []):
                 raise self._refused(what, "OperationNotAllowed", f"Upgrading to {after.version} is not allowed")
+            if after.support_plan not in self.plans.get(after.version.line, SupportPlan):
+                raise self._refused(what, "K8sVersionNotSupported", "only available for Long-Term Support (LTS)")
             if before.kms.enabled and before.version < KMS_V2_FROM <= after.version:
                 raise self._refused(what, "BadRequest", "AzureKeyVaultKms has to be disabled first")
+        if after.support_plan is SupportPlan.LONG_TERM and after.tier != PREMIUM:
+            raise self._refused(
+                what, "BadRequest", "AKS Long Term Support is only available for Premium tier clusters."
+            )
         if self.budgets and _versions(after) != _versions(before) and not after.forced_until:
             detail = (
                 f"1 error occurred: * PDB {self.budgets[0]} has maxunavailable == 0 can't proceed with put operation"
@@ -172,10 +187,14 @@ def enabled(kms: KmsProfile) -> Change:
     return lambda facts: replace(facts, kms=kms)
 
 
-def upgraded(version: KubernetesVersion, *, whole: bool, forced_until: str = "") -> Change:
+def upgraded(
+    version: KubernetesVersion, *, whole: bool, plan: SupportPlan | None = None, forced_until: str = ""
+) -> Change:
     def change(facts: ClusterFacts) -> ClusterFacts:
         facts = replace(facts, forced_until=forced_until or facts.forced_until)
         pools = tuple(replace(p, version=version, wanted=version) for p in facts.pools) if whole else facts.pools
+        if plan is not None:
+            facts = replace(facts, support_plan=plan, tier=PREMIUM if plan is SupportPlan.LONG_TERM else facts.tier)
         return replace(facts, version=version, wanted=version, pools=pools)
 
     return change

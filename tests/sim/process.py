@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -102,10 +102,12 @@ class _Cluster:
         *,
         whole: bool,
         tick: Tick,
+        plan: SupportPlan | None = None,
         force_until: datetime | None = None,
     ) -> OperationResult:
         until = force_until.strftime("%Y-%m-%dT%H:%M:%SZ") if force_until else ""
-        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole, forced_until=until), tick)
+        change = upgraded(version, whole=whole, plan=plan, forced_until=until)
+        return self._put(f"upgrade {version}", seen, change, tick)
 
     def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         return self._put("end-force", seen, force_ended, tick)

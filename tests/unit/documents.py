@@ -8,17 +8,21 @@ from azext_kmsmigrate.migration.step import TITLES, StepId
 from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
+    EstimateDocument,
     EvidenceDocument,
     ExposureDocument,
     FailedDocument,
     GoalDocument,
+    HopDocument,
     JournalDocument,
+    ManualDocument,
     PassDocument,
     PlanDocument,
     PlannedStepDocument,
     ProblemDocument,
     RunResult,
     RunState,
+    SpanDocument,
     Status,
     StepDocument,
     Verification,
@@ -42,8 +46,17 @@ PLAN = PlanDocument(
     "KmsV1",
     "Secrets are under KMS v1.",
     True,
-    [PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY) for s in StepId],
+    [
+        PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY, SpanDocument(90_000, 900_000))
+        for s in StepId
+    ],
     PROBLEM,
+    [HopDocument("1.27.1", "ControlPlane", LONG, True, False, "AKSLongTermSupport")],
+    EstimateDocument(90_000, 900_000, [LONG]),
+    SpanDocument(90_000, 900_000),
+    [LONG],
+    [ManualDocument(LONG, "az")],
+    f"az aks kms-migrate start -g {'g' * 90}",
 )
 RUN = RunResult(
     CLUSTER, RunState.NOTHING_TO_DO, LONG, STEPS, EVIDENCE, FAILED, EXPOSURE, PROBLEM, [KEY], f"az aks {LONG}"
@@ -56,6 +69,7 @@ STATUS = Status(
     JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY),
     "somebody",
     f"az aks kms-migrate start -g {'g' * 90} -n {'c' * 63}",
+    ["upgrade"],
 )
 VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
 ALL = [PLAN, RUN, STATUS, VERIFICATION]

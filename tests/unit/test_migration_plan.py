@@ -278,4 +278,4 @@ def test_the_steps_say_what_they_act_on() -> None:
     ]
     on = offers("1.27.1", onward={"1.27.1": ["1.28.3"]})
     far = decide(situation(cluster(supported=True), on), Goal(kubernetes_version="1.28.3"))
-    assert next(s.detail for s in far.steps if s.id is UPGRADE) == "1.27.1, then on to 1.28.3, control plane first"
+    assert next(s.detail for s in far.steps if s.id is UPGRADE) == "1.27.1, then 1.28.3, control plane first"

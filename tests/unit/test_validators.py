@@ -21,6 +21,9 @@ def options(**given: str | None) -> Any:
         "key": "key_id",
         "access": "key_vault_access",
         "vault": "key_vault",
+        "tier": "tier",
+        "support": "k8s_support_plan",
+        "plan": "plan_file",
     }
     return SimpleNamespace(
         resource_group_name="shop", name="blue", **{full: given[name] for name, full in names.items() if name in given}
@@ -41,6 +44,9 @@ def options(**given: str | None) -> Any:
         {"access": "Private"},
         {"vault": VAULT},
         {"vault": VAULT.lower()},
+        {"tier": "premium", "support": "AKSLongTermSupport"},
+        {"support": "AKSLongTermSupport"},
+        {"plan": "plan.json"},
     ],
 )
 def test_what_can_be_meant_is_accepted(given: dict[str, str | None]) -> None:
@@ -50,6 +56,12 @@ def test_what_can_be_meant_is_accepted(given: dict[str, str | None]) -> None:
 @pytest.mark.parametrize(
     ("given", "code"),
     [
+        ({"tier": "premium"}, "KMSM524"),
+        ({"plan": "p", "version": "1.27"}, "KMSM523"),
+        ({"plan": "p", "key": KEY}, "KMSM523"),
+        ({"plan": "p", "access": "Public"}, "KMSM523"),
+        ({"plan": "p", "vault": VAULT}, "KMSM523"),
+        ({"plan": "p", "support": "AKSLongTermSupport"}, "KMSM523"),
         ({"version": "latest"}, "KMSM507"),
         ({"version": ""}, "KMSM507"),
         ({"key": "https://vault.vault.azure.net/keys/etcd"}, "KMSM503"),

@@ -23,6 +23,7 @@ from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.checks.versions import LONG_TERM, OFFICIAL, VERSIONS, MinorVersion
 from azext_kmsmigrate.checks.volume import VOLUMES, Volume
 from azext_kmsmigrate.checks.webhook import WEBHOOKS, Rule, Webhook
+from azext_kmsmigrate.migration.facts import SupportPlan
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.plan import Goal
 from tests.unit.scenes import NOW, result, scene
@@ -83,7 +84,9 @@ LISTED = {(1, 27): MinorVersion(frozenset({LONG_TERM})), (1, 34): MinorVersion(f
 
 
 def under(profile: Profile, target: str) -> Scene:
-    return scene({PROFILE: profile, VERSIONS: LISTED}, offered=offers(target))
+    facts = cluster(support_plan=SupportPlan(profile.support_plan), tier=profile.tier)
+    offered = offers(target, plans={"1.27": "lts", "1.34": "both"})
+    return scene({PROFILE: profile, VERSIONS: LISTED}, facts=facts, offered=offered)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,18 @@ def test_a_support_plan_that_has_the_version(profile: Profile, target: str) -> N
 def test_a_version_under_long_term_support_only_blocks_without_it() -> None:
     words = ("Kubernetes 1.27.1", "--tier premium --k8s-support-plan AKSLongTermSupport")
     assert_fails("U-18", under(Profile("Standard"), "1.27.1"), *words)
+
+
+def test_long_term_support_that_is_asked_for_goes_with_the_upgrade() -> None:
+    goal = Goal(support_plan=SupportPlan.LONG_TERM, tier="premium")
+    seen = under(Profile("Standard"), "1.27.1")
+    asked = scene(dict(seen.seen), facts=seen.cluster, offered=seen.situation.offers, goal=goal)
+    for id_ in ("U-01", "U-18"):
+        assert_passes(id_, asked)
+
+
+def test_a_way_under_long_term_support_only_is_a_way() -> None:
+    assert_passes("U-01", under(Profile("Standard"), "1.27.1"))
 
 
 def test_long_term_support_without_its_tier_blocks() -> None:
