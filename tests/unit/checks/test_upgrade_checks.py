@@ -26,8 +26,8 @@ from azext_kmsmigrate.checks.webhook import WEBHOOKS, Rule, Webhook
 from azext_kmsmigrate.migration.facts import SupportPlan
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.plan import Goal
-from tests.unit.scenes import NOW, result, scene
 from tests.unit.situations import OFF, cluster, offers, pool, v
+from tests.unit.upgrade_scenes import NOW, result, scene
 
 V2 = cluster("1.27.1")  # nothing is left to upgrade
 
