@@ -70,7 +70,10 @@ def test_the_surroundings_of_a_cluster(lab: Lab, az: Az) -> None:
         az(lab, "network", "vnet", "subnet", "list", "-g", "lab", "--vnet-name", "lab-vnet").json(),
         az(lab, "vm", "list-usage", "-l", "westeurope").json(),
     )
-    assert {subnet["name"]: len(subnet["ipConfigurations"] or []) for subnet in subnets} == {"nodes": 93, "apiserver": 0}
+    assert {subnet["name"]: len(subnet["ipConfigurations"] or []) for subnet in subnets} == {
+        "nodes": 93,
+        "apiserver": 0,
+    }
     assert {one["name"]["value"]: one["currentValue"] for one in usage}["standardDSv5Family"] == 12
     identity = az(lab, "identity", "show", "-g", "lab", "-n", "demo-identity").json()
     assert identity["principalId"] == lab.azure.cluster_identity.object_id
