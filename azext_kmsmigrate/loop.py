@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
 from azext_kmsmigrate.checks.check import Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
@@ -17,14 +18,12 @@ from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
-    CheckDocument,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
     ProblemDocument,
     RunResult,
     RunState,
-    SkippedCheckDocument,
     StepDocument,
     exposure_of,
     failed_documents,
@@ -160,12 +159,12 @@ class Run:
         if step is not None and self._goes_back(step):
             raise drift(self._situation.cluster, step, self._command)
         if step is not None:
-            self._inspect(step, plan)
+            self._inspect(step)
         return step
 
-    def _inspect(self, step: StepId, plan: Plan) -> None:
+    def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
-        found = self._inspection.before(step, self._situation, self._request.goal, plan)
+        found = self._inspection.before(step, self._situation, self._request.goal)
         for result in found.warnings:
             if result.check.id not in self._warned:
                 self._warned.add(result.check.id)

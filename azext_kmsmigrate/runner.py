@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
@@ -16,7 +17,6 @@ from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
-    CheckDocument,
     CheckReport,
     ClusterDocument,
     CountsDocument,
@@ -54,7 +54,7 @@ class Runner:
         cluster, plan = situation.cluster, decide(situation, goal)
         if plan.blocked or not plan.pending:
             return PlanDocument.of(cluster, plan)
-        found = Inspection(self._world, skipped).whole(situation, goal, plan)
+        found = Inspection(self._world, skipped).whole(situation, goal)
         command = command_of(Request(), cluster)
         return PlanDocument.of(
             cluster, plan, found, refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
@@ -67,7 +67,7 @@ class Runner:
         inspection = Inspection(self._world, skipped)
         situation = observe_in_part(self._world, inspection.reaches)
         plan = decide(situation, goal)
-        found = inspection.whole(situation, goal, plan)
+        found = inspection.whole(situation, goal)
         for line in check_lines(found):
             self._world.observer.say(line)
         return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
@@ -120,15 +120,15 @@ class Runner:
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
         inspection = Inspection(self._world, request.skipped)
-        found = inspection.whole(situation, request.goal, shown)
+        found = inspection.whole(situation, request.goal)
         granting = Granting(self._world, inspection)
-        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal, shown)
+        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
         if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
             return stopped
         confirm(situation.cluster, shown, found)
         if grants:
-            granting.assign(situation, request.goal, shown)
-            found = inspection.whole(situation, request.goal, shown)
+            granting.assign(situation, request.goal)
+            found = inspection.whole(situation, request.goal)
             if stopped := self._stopped_by(found, situation, shown, request):
                 return stopped
         with self._world.lease.held():
