@@ -74,7 +74,7 @@ def test_the_surroundings_of_a_cluster(lab: Lab, az: Az) -> None:
         "nodes": 93,
         "apiserver": 0,
     }
-    assert {one["name"]["value"]: one["currentValue"] for one in usage}["standardDSv5Family"] == 12
+    assert {one["name"]["value"]: one["currentValue"] for one in usage}["standardDSv5Family"] == "12"
     identity = az(lab, "identity", "show", "-g", "lab", "-n", "demo-identity").json()
     assert identity["principalId"] == lab.azure.cluster_identity.object_id
 
