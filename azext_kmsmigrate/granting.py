@@ -55,9 +55,12 @@ class Granting:
             self._pause(waiting)
 
     def _not_yet(self, situation: Situation, goal: Goal) -> str:
-        scene = self._scene(situation, goal)
-        missing = [f"role '{offer.role.name}' to be seen" for offer in offers(scene)]
-        return ", ".join([*missing, *waiting_for(scene)])
+        try:
+            scene = self._scene(situation, goal)
+            missing = [f"role '{offer.role.name}' to be seen" for offer in offers(scene)]
+            return ", ".join([*missing, *waiting_for(scene)])
+        except NotSeen:
+            return "the roles to be seen again"
 
     def _pause(self, waiting: str) -> None:
         until = self._world.clock.monotonic() + _LOOK_EVERY
