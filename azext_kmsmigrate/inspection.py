@@ -59,10 +59,11 @@ class Inspection:
     def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, tick: Tick) -> Preflight:
         plan = decide(situation, goal)
         topics = [t for c in checks if c.id not in self._skipped and is_called_for(c, plan) for t in c.reads]
-        return Preflight(judged(checks, self.scene(situation, goal, plan, topics, tick), self._skipped))
+        return Preflight(judged(checks, self.scene(situation, goal, topics, tick), self._skipped))
 
-    def scene(self, situation: Situation, goal: Goal, plan: Plan, topics: list[Topic[Any]], tick: Tick) -> Scene:
+    def scene(self, situation: Situation, goal: Goal, topics: list[Topic[Any]], tick: Tick) -> Scene:
         """The situation with what is seen now of these topics."""
+        plan = decide(situation, goal)
         question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
         seen = self._look(topics, question, tick)
         return Scene(situation, goal, plan, self._world.clock.now(), seen)

@@ -143,12 +143,12 @@ class Runner:
         inspection = Inspection(self._world, request.skipped)
         found = inspection.whole(situation, request.goal)
         granting = Granting(self._world, inspection)
-        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal, shown)
+        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
         if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
             return stopped
         confirm(situation.cluster, shown, found)
         if grants:
-            granting.assign(situation, request.goal, shown)
+            granting.assign(situation, request.goal)
             found = inspection.whole(situation, request.goal)
             if stopped := self._stopped_by(found, situation, shown, request):
                 return stopped
