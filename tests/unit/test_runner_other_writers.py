@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from azext_kmsmigrate.migration.secret import Page
-from azext_kmsmigrate.results import RunState
+from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.results import CountsDocument, RunState
 from tests.sim.azure import disabled
 from tests.sim.cluster import OTHER_KEY, SimCluster, with_kms
-from tests.unit.runs import assert_completes, assert_fails
+from tests.unit.runs import DECRYPT, assert_completes, assert_fails, steps_of
 
 
 def test_secrets_made_changed_and_deleted_by_others_meanwhile_all_end_right() -> None:
@@ -77,6 +78,15 @@ def test_what_was_proven_before_somebody_elses_change_is_proven_again_before_the
     result = sim.start()
     assert (result.state, result.problem) == (RunState.COMPLETED, None)
     assert sim.forms == {"kms-v2": 7}
+    # The second time does not hide what the first one did, neither in the result nor in the journal.
+    assert steps_of(result).count(DECRYPT) == 1
+    decrypt = next(step.secrets for step in result.steps if step.id == DECRYPT)
+    assert decrypt is not None
+    assert (decrypt.total, decrypt.rewritten, decrypt.current) == (7, 7, 0)
+    record = sim.journal.record_of(StepId.DECRYPT_SECRETS)
+    assert record is not None
+    assert record.secrets is not None
+    assert CountsDocument.of(record.secrets) == decrypt
 
 
 def test_somebody_who_never_stops_changing_the_cluster_ends_the_run() -> None:
