@@ -24,7 +24,7 @@ from azext_kmsmigrate.migration.facts import ClusterName
 # https://learn.microsoft.com/azure/aks/kubelogin-authentication
 AKS_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _RENEW_BEFORE = 300.0  # seconds before a token ends
-_RENEWED_AT_MOST_EVERY = 60.0  # seconds; a refusal that no new token mends is not to become a flood of sign-ins
+_RENEWED_AT_MOST_EVERY = 10.0  # seconds; a refusal that no new token mends is not to become a flood of sign-ins
 
 FetchToken = Callable[[str, bool], "tuple[str, float]"]
 """``server application id, whether a kept one will not do -> (token, seconds since the epoch when it ends)``"""
