@@ -13,6 +13,7 @@ from datetime import datetime
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError, Refused
 from azext_kmsmigrate.kubelets import Kubelets
+from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
@@ -63,7 +64,11 @@ class World:
 
 
 class Deeds:
-    """The steps of one run. ``journal`` is the newest state of the journal, stored or about to be."""
+    """The steps of one run. ``journal`` is the newest state of the journal, stored or about to be.
+
+    A step that has to be done again in this run (a hop, or somebody else's change, makes its proof due anew) counts its
+    Secrets over all of that, in the journal and in the result: see ``SecretCounts.over_rounds``.
+    """
 
     def __init__(
         self,
@@ -79,6 +84,7 @@ class Deeds:
         self._kubelets = Kubelets(world.nodes, world.cluster, world.observer)
         self.journal = journal
         self.evidence: Evidence | None = None
+        self._counts: dict[StepId, SecretCounts] = {}
 
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
@@ -236,6 +242,8 @@ class Deeds:
         settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
         barrier = self._barrier(settled)
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick, barrier=barrier)
+        earlier = self._counts.get(step)
+        self._counts[step] = self.evidence.counts.over_rounds(earlier.rewritten if earlier else 0)
         self._judge(self.evidence, step)
         # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
         # servers' counters nothing else shows that they changed over.
@@ -361,7 +369,7 @@ class Deeds:
     def _end(self, step: StepId, status: StepStatus, problem: str) -> None:
         record = self.journal.record_of(step)
         assert record is not None
-        counts = self.evidence.passes[0].counts if self.evidence and self.evidence.passes and _rewrites(step) else None
+        counts = self._counts.get(step)
         ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 
@@ -369,7 +377,3 @@ class Deeds:
         self._world.lease.renew()
         self._world.journal.save(journal)
         self.journal = journal
-
-
-def _rewrites(step: StepId) -> bool:
-    return step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)

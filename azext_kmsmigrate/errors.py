@@ -534,6 +534,15 @@ NODES_BEHIND = _entry(
     "It was asked for once more in vain. Type: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} "
     "-k {version}; if they stay behind, ask Azure support.",
 )
+SIGN_IN_REFUSED = _entry(
+    "KMSM310",
+    "sign-in-refused",
+    Kind.AUTHENTICATION,
+    "The API server of the cluster does not accept your sign-in, to {what} ({code}).",
+    "A new token was asked for and refused too: the sign-in was revoked, or this machine's clock is wrong. It stopped "
+    "before its next write; what was done is kept.",
+    "Check the clock (date -u) and sign in again: az login. Then type the same command again.",
+)
 
 # 4xx: Secrets
 

@@ -85,10 +85,14 @@ class Cluster(Protocol):
 
 
 class Connection(Protocol):
-    """One TCP connection to the API server: every request on it reaches the same replica.
+    """One TCP connection to the API server: every request on it reaches the same replica for as long as it holds.
 
     Answers are never raised: a request that got no answer is a ``Failure`` too.
     """
+
+    @property
+    def made(self) -> int:
+        """How many times it was made: the next request makes one anew that a server has ended, maybe to another."""
 
     def patch(self, namespace: str, name: str) -> Answer:
         """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale."""
@@ -109,21 +113,34 @@ class Secrets(Protocol):
     """The Secrets of the cluster. Metadata only; no Secret data crosses the wire."""
 
     def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
-        """One page of the list, consistent with etcd; ``namespace`` empty means all."""
+        """One page of the list, consistent with etcd; ``namespace`` empty means all.
+
+        Without the migration's canary and the one of this command; those of other commands are marked.
+        """
 
     def connect(self) -> Connection:
         """A fresh connection, which a load balancer may send to any replica."""
 
     def create_canary(self) -> SecretRef:
-        """Create the tool's own Secret anew (an older one is deleted first)."""
+        """Create the migration's canary anew (an older one is deleted first). It stays until ``delete_canary``."""
 
     def find_canary(self) -> SecretRef | None:
-        """The canary as it lies, in a settled cluster: no API server may be unable to read it."""
+        """The migration's canary as it lies, in a settled cluster: no API server may be unable to read it."""
 
     def canary_as(self, record: CanaryRecord) -> SecretRef:
-        """The canary as it was when the record was made; asks nothing, for it may be unreadable just now."""
+        """The migration's canary as it was when the record was made; asks nothing, it may be unreadable just now."""
 
-    def delete_canary(self) -> None: ...
+    def delete_canary(self) -> None:
+        """Delete the migration's canary, if it is there."""
+
+    def create_own_canary(self) -> SecretRef:
+        """Create a canary for one command, under a name that no other has; remove it with ``delete_own_canary``.
+
+        Those that commands left behind more than an hour ago go, with nothing else.
+        """
+
+    def delete_own_canary(self, canary: SecretRef) -> None:
+        """Delete a canary that ``create_own_canary`` made, if it is still there."""
 
 
 class JournalStore(Protocol):

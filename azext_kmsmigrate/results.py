@@ -228,7 +228,11 @@ class PlanDocument:
 
 @dataclass(frozen=True)
 class StepDocument:
-    """One step as it was done. ``secrets`` is null for steps that touch none."""
+    """One step as it was done. ``secrets`` is null for steps that touch none.
+
+    It counts all rounds of this run: ``rewritten`` is their sum (a Secret in two rounds counts twice), ``gone`` and
+    ``failed`` are those of the newest, ``current`` is what is left of the Secrets that the newest met.
+    """
 
     id: str
     status: str
@@ -273,6 +277,7 @@ class PassDocument:
     changed_meanwhile: int
     digest: str
     reads: dict[str, int]
+    writes: dict[str, int]
     api_servers_restarted: int
 
     @classmethod
@@ -283,6 +288,7 @@ class PassDocument:
             record.changed_meanwhile,
             record.digest,
             dict(record.reads),
+            dict(record.writes),
             record.restarted,
         )
 
@@ -298,6 +304,8 @@ class EvidenceDocument:
     signs: list[str]
     barrier: int
     passes: list[PassDocument]
+    closing_looks: list[PassDocument]
+    resource_version: int
     kubernetes_version: str
     namespaces: list[str]
     started_at: str
@@ -314,6 +322,8 @@ class EvidenceDocument:
             signs=list(evidence.signs),
             barrier=evidence.barrier,
             passes=[PassDocument.of(p) for p in evidence.passes],
+            closing_looks=[PassDocument.of(p) for p in evidence.looks],
+            resource_version=evidence.resource_version,
             kubernetes_version=evidence.kubernetes_version,
             namespaces=list(evidence.scope),
             started_at=evidence.started_at,

@@ -27,6 +27,7 @@ from azext_kmsmigrate.loop import (
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.plan_file import facts_of
+from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
@@ -44,6 +45,7 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
 
 Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
@@ -56,8 +58,7 @@ class Runner:
     """One cluster, one command."""
 
     def __init__(self, world: World, limits: Limits) -> None:
-        self._world = world
-        self._rewriting = Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, limits)
+        self._world, self._limits = world, limits
 
     # read-only
 
@@ -113,9 +114,10 @@ class Runner:
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        evidence = self._rewriting.prove(wanted, canary, cluster, self._world.observer.heartbeat, namespaces)
-        if canary is None:
-            self._world.secrets.delete_canary()
+        with OwnCanary(self._world.secrets, self._world.observer) as own:
+            evidence = self._rewriting(own.make).prove(
+                wanted, canary, cluster, self._world.observer.heartbeat, namespaces
+            )
         command = "start" if decide(situation, Goal()).pending else "rewrite-secrets"
         return Verification(
             cluster=ClusterDocument.of(cluster),
@@ -161,7 +163,8 @@ class Runner:
                 return nothing
             if plan.steps[0].id.place < shown.steps[0].id.place:
                 raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
-            return Run(self._world, self._rewriting, inspection, found, request, situation).to_the_end()
+            rewriting = self._rewriting(self._world.secrets.create_canary)
+            return Run(self._world, rewriting, inspection, found, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
@@ -172,24 +175,22 @@ class Runner:
         confirm(cluster, told, Preflight())
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        with self._world.lease.held():
+        with self._world.lease.held(), OwnCanary(self._world.secrets, self._world.observer) as own:
             began = self._world.clock.monotonic()
             started = self._world.now()
-            tick = self._world.tick
-            settled = self._rewriting.settle(wanted, canary, tick)
-            barrier = self._rewriting.barrier()
-            evidence = self._rewriting.rewrite_and_prove(
+            tick, rewriting = self._world.tick, self._rewriting(own.make)
+            settled = rewriting.settle(wanted, canary, tick)
+            barrier = rewriting.barrier()
+            evidence = rewriting.rewrite_and_prove(
                 wanted, settled, cluster, tick, barrier=barrier, namespaces=namespaces
             )
-            if canary is None:
-                self._world.secrets.delete_canary()
         step = StepDocument(
             "rewrite-secrets",
             (StepStatus.DONE if evidence.verified else StepStatus.FAILED).value,
             started,
             round(self._world.clock.monotonic() - began, 1),
             wanted.value,
-            CountsDocument.of(evidence.passes[0].counts),
+            CountsDocument.of(evidence.counts),
         )
         name = cluster.name.option_text
         pending = decide(situation, Goal()).pending
@@ -221,6 +222,11 @@ class Runner:
             next_command=command,
             checks=[CheckDocument.of(r) for r in (*found.blocking, *found.warnings, *found.unknown)],
         )
+
+    def _rewriting(self, plant: Callable[[], SecretRef]) -> Rewriting:
+        """``plant``: a migration's canary stays until its end, a command's own goes with it."""
+        world = self._world
+        return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
 
     def _planned(self, situation: Situation, request: Request) -> Plan:
         plan = decide(situation, request.goal)

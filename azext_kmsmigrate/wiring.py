@@ -127,40 +127,50 @@ class _Door:
         from azext_kmsmigrate.kube.api import Channel
         from azext_kmsmigrate.kube.wire import Wire
 
-        route, tls, sign = self._parts
-        return Channel(Wire(route, tls), sign)
+        route, tls, signer = self._parts
+        return Channel(Wire(route, tls), signer)
 
     def open_shared(self) -> Any:
         """The connection of everything else."""
         from azext_kmsmigrate.kube.api import Channel
         from azext_kmsmigrate.kube.rest import RestClient
 
-        route, tls, sign = self._parts
-        return Channel(RestClient(route, tls), sign)
+        route, tls, signer = self._parts
+        return Channel(RestClient(route, tls), signer)
 
     @functools.cached_property
-    def _parts(self) -> tuple[Any, Any, Callable[[], dict[str, str]]]:
+    def _parts(self) -> tuple[Any, Any, Any]:
         from azext_kmsmigrate.arm.credentials import user_kubeconfig
-        from azext_kmsmigrate.kube.access import BearerToken, parse, tls_context
+        from azext_kmsmigrate.kube.access import BearerToken, Certificate, parse, tls_context
         from azext_kmsmigrate.kube.wire import Route
 
         kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
-        sign: Callable[[], dict[str, str]] = dict
-        if kubeconfig.server_app:
-            sign = BearerToken(kubeconfig.server_app, self._fetch_token, time.time).header
-        return Route.to(kubeconfig.server), tls_context(kubeconfig), sign
+        app = kubeconfig.server_app
+        signer = BearerToken(app, self._fetch_token, time.time) if app else Certificate()
+        return Route.to(kubeconfig.server), tls_context(kubeconfig), signer
 
-    def _fetch_token(self, server_app: str) -> tuple[str, float]:
+    def _fetch_token(self, server_app: str, anew: bool) -> tuple[str, float]:
         from azure.cli.core._profile import Profile
+        from azure.cli.core.auth.util import resource_to_scopes
 
         from azext_kmsmigrate.arm.faults import translated
 
         with translated("the cluster's API server", self._name):
             # A new Profile each time: it reads what the CLI has stored since (a renewed federated token).
-            (_, token, entry), _, _ = Profile(cli_ctx=self._cli_ctx).get_raw_token(
-                resource=server_app, subscription=self._name.subscription
+            credential, _, _ = Profile(cli_ctx=self._cli_ctx).get_login_credentials(
+                subscription_id=self._name.subscription
             )
-        return token, float(entry["expires_on"])
+            token = credential.get_token(*resource_to_scopes(server_app), **(_issued_lately() if anew else {}))
+        return token.token, float(token.expires_on)
+
+
+def _issued_lately() -> dict[str, str]:
+    """A claims challenge, with which az takes no token that it keeps but asks Entra ID for a new one.
+
+    https://learn.microsoft.com/entra/identity-platform/claims-challenge
+    """
+    an_hour_ago = str(int(time.time()) - 3600)  # this machine's clock may be what is wrong
+    return {"claims": json.dumps({"access_token": {"nbf": {"essential": True, "value": an_hour_ago}}})}
 
 
 def observer(cli_ctx: Any) -> Observer:

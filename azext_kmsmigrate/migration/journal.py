@@ -33,7 +33,10 @@ class JournalUnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What became of one step. A step that was done again has one record, the newest."""
+    """What became of one step. A step that was done again has one record, the newest.
+
+    ``secrets`` counts all rounds of the run that made this record, as ``SecretCounts.over_rounds`` does.
+    """
 
     id: StepId
     status: StepStatus

@@ -41,12 +41,13 @@ class FailureClass(str, enum.Enum):
             FailureClass.TRANSIENT,
             FailureClass.WEBHOOK_DOWN,
             FailureClass.KEY_UNAVAILABLE,
+            FailureClass.UNAUTHORIZED,
         )
 
     @property
     def pushes_back(self) -> bool:
         """Whether it says that the API server has more to do than it can; a webhook that is down does not."""
-        return self.retriable and self is not FailureClass.WEBHOOK_DOWN
+        return self.retriable and self not in (FailureClass.WEBHOOK_DOWN, FailureClass.UNAUTHORIZED)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class SecretRef:
 
     ``signature`` is a hash of its managedFields: it changes when a client changes the Secret and stays when the
     API server only stores it in another form. ``immutable``: managedFields tell that somebody has set that field.
+    ``canary``: another command of this tool made it, to look at what the API servers write; it has to lie in the right
+    form as any other, but it may move at any time.
     """
 
     namespace: str
@@ -63,6 +66,7 @@ class SecretRef:
     resource_version: int
     signature: int
     immutable: bool = False
+    canary: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -29,6 +29,7 @@ from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.watch import Watch
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
@@ -46,23 +47,31 @@ class Pass:
     """What a pass is to do.
 
     ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
-    first that moves without somebody else having changed it. ``canary``: goes first on every connection, and stops the
-    pass when it moves, before a Secret of the user's is written in the wrong form. ``per_second``: Secrets a second at
-    most, where each may cost the API server a call to Key Vault (0: no such limit).
+    first that moves without somebody else having changed it. ``above``: a proof of what was written above this
+    resourceVersion only; the rest is listed and not counted. ``canary``: goes first, last and again and again on every
+    connection (``rewrite.watch``), and stops the pass when it moves, before a Secret of the user's is written in the
+    wrong form. ``per_second``: Secrets a second at most, where each may cost the API server a call to Key Vault (0: no
+    such limit).
     """
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
     proof: bool = False
+    above: int = 0
     canary: SecretRef | None = None
     per_second: float = 0.0
+
+    def is_about(self, secret: SecretRef) -> bool:
+        """Whether this Secret has to be patched."""
+        return secret.resource_version > self.above if self.proof else is_due(secret, self.barrier)
 
 
 @dataclass
 class PassResult:
     """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch.
 
-    ``digest``: SHA-256 over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    ``resource_version``: the collection's when the list began. ``digest``: SHA-256 over ``uid resourceVersion`` of
+    every Secret as listed, in the order of the list.
     """
 
     rewritten: int = 0
@@ -74,6 +83,7 @@ class PassResult:
     tripped: list[FailedSecret] = field(default_factory=list)
     systemic: Failure | None = None
     seconds: float = 0.0
+    resource_version: int = 0
     digest: str = ""
 
     @property
@@ -94,7 +104,7 @@ class Engine:
         """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
         pacing = Pacing(self._ceiling, per_second=wanted.per_second)
         crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted)
-        began, digest = self._clock.monotonic(), hashlib.sha256()
+        began, digest, ended = self._clock.monotonic(), hashlib.sha256(), False
         try:
             for page in walk(self.read_page, wanted.namespaces):
                 if isinstance(page, Unlisted):
@@ -103,18 +113,19 @@ class Engine:
                 crew.expect(page)
                 for secret in page.items:
                     digest.update(f"{secret.uid} {secret.resource_version}\n".encode())
-                    if wanted.proof or is_due(secret, wanted.barrier):
+                    if wanted.is_about(secret):
                         while not crew.offer(secret):
                             tick(crew.progress())
-                    else:
+                    elif not wanted.above:
                         crew.skip()
                 tick(crew.progress())
                 if crew.stopping:
                     break
             while not crew.finished():
                 tick(crew.progress())
+            ended = True
         finally:
-            crew.dismiss()
+            crew.dismiss(ended=ended)
         crew.result.seconds = self._clock.monotonic() - began
         crew.result.digest = digest.hexdigest()
         return crew.result
@@ -139,11 +150,12 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._proof, self._canary = wanted.proof, wanted.canary
+        self._wanted = wanted
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
         self._closed = False
+        self._ended = False
         self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
         # One lock, two kinds of waiters: waking all of them for each Secret cost more than the request itself.
@@ -177,9 +189,10 @@ class _Crew:
             self.result.current += 1
 
     def expect(self, page: Page) -> None:
-        """Learn from a page how many there are in all, for the progress line."""
+        """Learn from a page how many there are in all, for the progress line; from the first, what the list is of."""
         with self._change:
-            if not self.result.expected:
+            self.result.resource_version = self.result.resource_version or page.resource_version
+            if not self.result.expected and not self._wanted.above:
                 self.result.expected = len(page.items) + (page.remaining or 0)
 
     def unlisted(self, part: Unlisted) -> None:
@@ -197,14 +210,16 @@ class _Crew:
             self._raise_if_broken()
             return self._done()
 
-    def dismiss(self) -> None:
-        """No more work: requests in flight end, and so do the threads."""
+    def dismiss(self, *, ended: bool) -> None:
+        """No more work: requests in flight end, and so do the threads. ``ended``: everything that had to be done is."""
         with self._change:
-            self._closed = True
+            self._closed, self._ended = True, ended
             self._queue.clear()
             self._ready.notify_all()
         for thread in self._threads:
             thread.join()
+        if ended:
+            self._raise_if_broken()
 
     def progress(self) -> str:
         r = self.result
@@ -230,15 +245,21 @@ class _Crew:
     def _work(self) -> None:
         try:
             with closing(self._secrets.connect()) as connection:
-                self._send_canary(connection)
-                opened = self._canary is not None
+                watch = Watch(connection, self._wanted.canary, self._clock)
+                self._look_at_canary(watch)
+                opened = self._wanted.canary is not None
                 while (secret := self._take()) is not None:
-                    answer = self._patch(connection, secret, opened)
+                    if watch.due and self._look_at_canary(watch):
+                        self._give_back()
+                        continue
+                    answer = self._patch(connection, secret, opened, watch)
                     opened = True
                     what = verdict(secret, answer)
-                    if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
+                    if self._wanted.proof and what is Verdict.REWRITTEN and _explained(connection, secret, answer):
                         what = Verdict.CHANGED
                     self._record(secret, answer, what)
+                if self._ended and not self.stopping:
+                    self._look_at_canary(watch)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
@@ -264,7 +285,13 @@ class _Crew:
             if pause:
                 self._clock.sleep(min(pause, 1.0))
 
-    def _patch(self, connection: Connection, secret: SecretRef, opened: bool) -> Answer:
+    def _give_back(self) -> None:
+        """The Secret that was taken is left as it is."""
+        with self._change:
+            self._busy -= 1
+            self._change.notify()
+
+    def _patch(self, connection: Connection, secret: SecretRef, opened: bool, watch: Watch) -> Answer:
         """The final answer. The first request opens the connection: how long that took says nothing of the server."""
         attempt = 1
         while True:
@@ -283,20 +310,19 @@ class _Crew:
             if pause is None or closed:
                 return answer
             self._clock.sleep(pause)
-            self._send_canary(connection)  # it may have been made anew, to another API server
+            self._look_at_canary(watch)  # the connection may have been made anew, to another API server
             attempt += 1
 
-    def _send_canary(self, connection: Connection) -> None:
-        if self._canary is None:
-            return
-        answer = connection.patch(self._canary.namespace, self._canary.name)
-        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
-            with self._change:
-                self.result.tripped.append(
-                    _in_other_form(self._canary, "the canary: an API server writes another form")
-                )
-                self.stopping = True
-                self._change.notify_all()
+    def _look_at_canary(self, watch: Watch) -> bool:
+        """Whether it has moved; that ends the pass."""
+        moved = watch.look()
+        if moved is None:
+            return False
+        with self._change:
+            self.result.tripped.append(_in_other_form(moved, "the canary: an API server writes another form"))
+            self.stopping = True
+            self._change.notify_all()
+        return True
 
     def _record(self, secret: SecretRef, answer: Answer, what: Verdict) -> None:
         with self._change:
@@ -311,7 +337,7 @@ class _Crew:
                 self._count_streak(secret, answer)
             else:
                 self._streak = []
-            if self._proof and what is Verdict.REWRITTEN:
+            if self._wanted.proof and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             if self.stopping or self._done():
@@ -321,12 +347,19 @@ class _Crew:
         if self._streak and self._streak[0][0] is not failure.kind:
             self._streak = []
         self._streak.append((failure.kind, secret.namespace))
-        if failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC:
+        if failure.kind is not FailureClass.UNAUTHORIZED and (
+            failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC
+        ):
             return
         if failure.kind in _OF_THE_NAMESPACE and len({namespace for _, namespace in self._streak}) == 1:
             return
         self.result.systemic = failure
         self.stopping = True
+
+
+def _explained(connection: Connection, secret: SecretRef, answer: Answer) -> bool:
+    """Whether a move is no sign of another form. A canary of another command may move at any time."""
+    return secret.canary or _moves_again(connection, secret, answer)
 
 
 def _moves_again(connection: Connection, secret: SecretRef, first: Answer) -> bool:

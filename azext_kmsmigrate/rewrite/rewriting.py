@@ -1,9 +1,23 @@
 """Rewrites all Secrets in the form the control plane now writes, and proves it.
 
     settle  ->  barrier  ->  rewrite what is at or below it  ->  proof pass over all  ->  the same world still?
+            ->  closing looks, where no counters witnessed the pass
 
 The proof is a pass that must find everything current. It stops at the first Secret that moves without somebody else
 having changed it; then a replica wrote the old form after the barrier, and everything is done again, a few times.
+
+A Secret that was written after the pass had been at it is not in the pass. Where every API server's own counters were
+read before and after, they say that none was written in another form. Where not, closing looks patch what was written
+since the pass began, under the same rules, then what was written since that look began, until nothing is new.
+
+What a behavioural proof may miss, when there are no counters to tell it:
+
+- an API server that goes to another form and back between two looks at the canary on every connection to it (a second,
+  or as long as one slow answer takes: ``rewrite.watch``), and that is asked in just that time about a Secret that lies
+  in that form: it finds it current.
+- an API server that no connection of ours reaches.
+- what is written above ``Evidence.resource_version``: the verdict is about the moment when the last look began. While
+  others write all the time each look finds something new; after a few of them the last one's beginning has to do.
 """
 
 from __future__ import annotations
@@ -17,7 +31,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.kms_v1 import KMS_V1_CACHE, KMS_V1_PER_SECOND
-from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
+from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
@@ -26,6 +40,7 @@ from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
+_LOOKS = 5  # closing ones: each is about what was written while the one before it went on
 _NOWHERE = "aks-kms-migrate-nowhere"  # a namespace without Secrets: its list has a resourceVersion and no bad page
 
 
@@ -44,7 +59,11 @@ def stored_form(state: KmsState) -> StoredAs:
 
 
 class Rewriting:
-    """One cluster's Secrets. ``observe`` reads the cluster from ARM, to see that it is the same at both ends."""
+    """One cluster's Secrets.
+
+    ``observe`` reads the cluster from ARM, to see that it is the same at both ends. ``plant`` makes a canary where a
+    proof has none from before the change.
+    """
 
     def __init__(
         self,
@@ -53,10 +72,11 @@ class Rewriting:
         observer: Observer,
         observe: Callable[[], ClusterFacts],
         limits: Limits,
+        plant: Callable[[], SecretRef],
     ) -> None:
         self._secrets, self._clock, self._observer, self._observe = secrets, clock, observer, observe
         self._engine = Engine(secrets, clock, limits.parallel)
-        self._settler = Settler(secrets, clock, limits.grace, limits.patience)
+        self._settler = Settler(secrets, clock, limits.grace, limits.patience, plant)
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until every API server writes the wanted form; see ``Settler.settle``."""
@@ -68,7 +88,8 @@ class Rewriting:
         """The resourceVersion of the collection now: what is written later has a higher one."""
         page = self._engine.read_page(_NOWHERE, "", limit=1)
         if isinstance(page, Failure):
-            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
+            refused = page.kind is FailureClass.UNAUTHORIZED
+            raise ClusterError(errors.SIGN_IN_REFUSED if refused else errors.API_FAILED, what="list Secrets", code=page)
         return page.resource_version
 
     def rewrite_and_prove(
@@ -81,8 +102,11 @@ class Rewriting:
         barrier: int,
         namespaces: tuple[str, ...] = (),
     ) -> Evidence:
-        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it."""
-        started = self._now()
+        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it.
+
+        :raises ClusterError: SIGN_IN_REFUSED, and what ``settle`` raises in a later round
+        """
+        started, rewritten = self._now(), 0
         for attempt in range(1, _ROUNDS + 1):
             wish = Pass(namespaces, barrier, per_second=self._gentle(seen, wanted, proof=False))
             found = self._pass(wish, "Rewriting", tick)
@@ -91,6 +115,7 @@ class Rewriting:
                 passes=(_record(found),),
                 failed=tuple(found.failed),
                 systemic=str(found.systemic or ""),
+                rewritten_earlier=rewritten,
             )
             if found.systemic:
                 return evidence
@@ -98,6 +123,7 @@ class Rewriting:
             evidence = self._prove(evidence, settled, seen, tick)
             if not evidence.tripped or attempt == _ROUNDS:
                 return evidence
+            rewritten = evidence.counts.rewritten
             first = evidence.tripped[0]
             self._observer.say(
                 f"The proof met a Secret in another form ({first.namespace}/{first.name}): an API server wrote the old "
@@ -141,20 +167,39 @@ class Rewriting:
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
         slowly = self._gentle(seen, evidence.stored_as, proof=True)
         wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
-        with counters_around(self._secrets) as testimony:
+        with counters_around(self._secrets) as statement:
             proof = self._pass(wish, "Proving", tick)
-        record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
+            witnessed = 0 if proof.tripped or proof.systemic else self.barrier()
+        record = replace(_record(proof), reads=statement.reads, writes=statement.writes, restarted=statement.restarted)
         again = self._observe()
         same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
+        same = same and self._settler.still_settled(settled)
+        looks: list[PassResult] = []
+        if statement.witnesses < max(1, settled.replicas):
+            looks = self._look_again(wish, proof, tick)
+            witnessed = (looks[-1] if looks else proof).resource_version
+        every = (proof, *looks)
+        failed = {(one.namespace, one.name): one for found in every for one in found.failed}
         return replace(
             evidence,
             passes=(*evidence.passes, record),
+            looks=tuple(map(_record, looks)),
+            resource_version=witnessed,
             finished_at=self._now(),
-            same_world=same and self._settler.still_settled(settled),
-            tripped=tuple(proof.tripped),
-            failed=tuple(proof.failed),
-            systemic=str(proof.systemic or ""),
+            same_world=same,
+            tripped=tuple(one for found in every for one in found.tripped),
+            failed=tuple(failed.values()),
+            systemic=next((str(found.systemic) for found in every if found.systemic), ""),
         )
+
+    def _look_again(self, wish: Pass, proof: PassResult, tick: Tick) -> list[PassResult]:
+        """The closing looks, each at what was written since the one before it began, until one finds nothing new."""
+        looks: list[PassResult] = []
+        last = proof
+        while not (last.tripped or last.systemic) and len(looks) < _LOOKS and (not looks or last.counts.total):
+            last = self._pass(replace(wish, above=last.resource_version), "Looking at what was written since", tick)
+            looks.append(last)
+        return looks
 
     def _evidence(
         self,
@@ -194,7 +239,11 @@ class Rewriting:
         return KMS_V1_PER_SECOND
 
     def _pass(self, wanted: Pass, word: str, tick: Tick) -> PassResult:
-        return self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
+        found = self._engine.run(wanted, lambda progress: tick(f"{word}: {progress}"))
+        if refused := next((one for one in found.failed if one.kind is FailureClass.UNAUTHORIZED), None):
+            code = Failure(refused.kind, refused.detail)
+            raise ClusterError(errors.SIGN_IN_REFUSED, what="list and patch Secrets", code=code)
+        return found
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -15,6 +15,7 @@ from azext_kmsmigrate.migration.secret import Answer, Failure, FailureClass, Gon
 MAX_ATTEMPTS = 6
 ATTEMPTS = {
     FailureClass.WEBHOOK_DOWN: 2,  # the webhook of many Secrets: patience with each would be hours with all
+    FailureClass.UNAUTHORIZED: 5,  # 4 s at least: an API server that has just begun knows no signing keys yet
     FailureClass.KEY_UNAVAILABLE: 9,  # 36 s at least: a vault that is away for half a minute fails no Secret
 }
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0

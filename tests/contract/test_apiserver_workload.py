@@ -17,6 +17,7 @@ from azext_kmsmigrate.checks.volume import VOLUMES, Volume
 from azext_kmsmigrate.checks.webhook import WEBHOOKS, Rule, Webhook
 from azext_kmsmigrate.clock import SystemClock
 from azext_kmsmigrate.kube import api as product
+from azext_kmsmigrate.kube.access import Certificate
 from azext_kmsmigrate.kube.rest import RestClient
 from azext_kmsmigrate.kube.upgrade_inspector import UpgradeInspector
 from azext_kmsmigrate.kube.wire import Route
@@ -52,7 +53,9 @@ def look(cluster: Cluster, topic: Any) -> Any:
     """What the product's inspector brings, over its own connection as the administrator."""
     endpoint = cluster.host.endpoint()
     wire = RestClient(Route(endpoint.server), tls_context(endpoint))
-    found = product.Api(lambda: product.Channel(wire, dict), lambda: product.Channel(wire, dict), SystemClock())
+    found = product.Api(
+        lambda: product.Channel(wire, Certificate()), lambda: product.Channel(wire, Certificate()), SystemClock()
+    )
     return UpgradeInspector(found).look(topic, Question(facts()))
 
 

@@ -153,6 +153,11 @@ def _token_seconds(lab: Laboratory, words: list[str]) -> None:
     lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
 
+def _cluster_token_seconds(lab: Laboratory, words: list[str]) -> None:
+    (seconds,) = _words(words, 1)
+    lab.azure.set_cluster_token_seconds(None if seconds == "ok" else int(_number(seconds)))
+
+
 def _connections(lab: Laboratory, words: list[str]) -> None:
     (how,) = _words(words, 1)
     proxy = lab.proxy
@@ -328,6 +333,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
+    "cluster-token-seconds": Fault(
+        "S | ok", "tokens for the API servers end after S seconds, whatever they say", _cluster_token_seconds
+    ),
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, S
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
 from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
-from tests.sim.apiservers import CANARY
+from tests.sim.apiservers import CANARY, is_canary
 from tests.sim.azure import Change, disabled, enabled, force_ended, pool_upgraded, upgraded
 from tests.sim.inspector import SimInspector
 
@@ -46,6 +47,7 @@ class Process:
         self.name = f"process-{id(self):x}"
         self.journal_failures: list[errors.KmsMigrateError] = []
         self.interrupt_at_tick = 0
+        self.ticks = 0
 
     def world(self) -> World:
         return World(
@@ -83,6 +85,7 @@ class _Cluster:
 
     def observe(self) -> ClusterFacts:
         with self._process.call() as sim:
+            self._lose_answer("observe")
             return sim.azure.show()
 
     def offers(self) -> Offers:
@@ -125,13 +128,17 @@ class _Cluster:
                 sim.clock.sleep(5.0)
             return facts
 
+    def _lose_answer(self, what: str) -> None:
+        lost = self._process.sim.azure.lost
+        if lost.get(what):
+            lost[what] -= 1
+            raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
+
     def _put(self, what: str, seen: ClusterFacts, change: Change, tick: Tick) -> OperationResult:
         with self._process.call() as sim:
             sim.azure.put(what, seen.etag, change)
             self._process.point()
-            if sim.azure.lost.get(what):
-                sim.azure.lost[what] -= 1
-                raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
+            self._lose_answer(what)
             while not sim.azure.finished():
                 tick(f"{what}: Azure says Updating")
                 sim.clock.sleep(10.0)
@@ -141,10 +148,14 @@ class _Cluster:
 class _Secrets:
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._own: set[str] = set()
 
     def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
         with self._process.call() as sim:
-            return sim.api.page(sim.api.next_replica(), namespace, limit, token)
+            page = sim.api.page(sim.api.next_replica(), namespace, limit, token)
+            if isinstance(page, Failure):
+                return page
+            return replace(page, items=tuple(one for one in page.items if one.uid not in self._own))
 
     def connect(self) -> _Connection:
         self._process.point()
@@ -165,21 +176,44 @@ class _Secrets:
         with self._process.call() as sim:
             sim.api.delete_canary()
 
+    def create_own_canary(self) -> SecretRef:
+        with self._process.call() as sim:
+            made = sim.api.create_own_canary(sim.api.next_replica())
+            self._own.add(made.uid)
+            return replace(made, canary=False)
+
+    def delete_own_canary(self, canary: SecretRef) -> None:
+        with self._process.call() as sim:
+            assert canary.uid in self._own
+            if sim.api.delete_fails:
+                raise sim.api.delete_fails
+            sim.api.delete(canary.namespace, canary.name)
+
 
 class _Connection:
-    """Pinned to one API server."""
+    """Pinned to one API server; made anew without a word when that one ends it (``ApiServers.ends_connections``)."""
 
     def __init__(self, process: Process, replica: int) -> None:
         self._process, self._replica = process, replica
+        self._held: tuple[int, float] | None = None
+        self.made = 0
 
     def patch(self, namespace: str, name: str) -> Answer:
         with self._process.call() as sim:
-            return sim.api.patch(self._replica, (namespace, name))
+            return sim.api.patch(self._reached(sim), (namespace, name))
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
-        assert (namespace, name) == CANARY, "only the tool's own Secret is ever changed"
+        assert is_canary((namespace, name)), "only the tool's own Secret is ever changed"
         with self._process.call() as sim:
-            return sim.api.patch(self._replica, CANARY, edit=True)
+            return sim.api.patch(self._reached(sim), (namespace, name), edit=True)
+
+    def _reached(self, sim: SimCluster) -> int:
+        if self._held != (self._replica, sim.api.began(self._replica)):
+            if self.made and sim.api.ends_connections:
+                self._replica = sim.api.next_replica()
+            self.made += not self.made or sim.api.ends_connections
+            self._held = self._replica, sim.api.began(self._replica)
+        return self._replica
 
     def signs(self) -> tuple[str, ...]:
         self._process.point()
@@ -187,7 +221,7 @@ class _Connection:
 
     def counters(self) -> Counters | None:
         with self._process.call() as sim:
-            return sim.api.counters(self._replica)
+            return sim.api.counters(self._reached(sim))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -266,12 +300,11 @@ class _Observer:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._beats = 0
 
     def say(self, text: str) -> None:
         self._process.sim.said.append(text)
 
     def heartbeat(self, text: str) -> None:
-        self._beats += 1
-        if self._beats == self._process.interrupt_at_tick:
+        self._process.ticks += 1
+        if self._process.ticks == self._process.interrupt_at_tick:
             raise KeyboardInterrupt

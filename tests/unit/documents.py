@@ -37,9 +37,22 @@ COUNTS = CountsDocument(1_234_567, 1_234_567, 0, 0, 1_234_567)
 PROBLEM = ProblemDocument.of(Refused(errors.KEY_UNKNOWN, name="n" * 63, group="g" * 90))
 STEPS = [StepDocument(s.value, "Failed", "2026-01-31T09:00:00Z", 123456.7, KEY, COUNTS) for s in StepId]
 FAILED = [FailedDocument(LONG, LONG, "admissionDenied", f"webhook {LONG}", "exempt it")]
-PASS = PassDocument(COUNTS, 12.3, 2, "0f" * 32, {"kms-v2": 7}, 1)
+PASS = PassDocument(COUNTS, 12.3, 2, "0f" * 32, {"kms-v2": 7}, {"kms-v2": 3}, 1)
 EVIDENCE = EvidenceDocument(
-    "kms-v2", "behavioural", 2, 1, ["a sign"], 10, [PASS, PASS], "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
+    "kms-v2",
+    "behavioural",
+    2,
+    1,
+    ["a sign"],
+    10,
+    [PASS, PASS],
+    [PASS],
+    12,
+    "1.27.1",
+    [LONG],
+    "a",
+    "b",
+    ["lacks this", "and that"],
 )
 EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
 FINDINGS = [FindingDocument(LONG, LONG, LONG, "block"), FindingDocument(LONG, "It is.", "Type: x", "info")]

@@ -8,6 +8,7 @@ import pytest
 
 from azext_kmsmigrate.checks.deprecated_api import DeprecatedApi
 from azext_kmsmigrate.checks.topic import Topic, Unseen
+from azext_kmsmigrate.kube.access import Certificate
 from azext_kmsmigrate.kube.api import Api, Channel
 from azext_kmsmigrate.kube.upgrade_inspector import UpgradeInspector, deprecated_apis_in
 from azext_kmsmigrate.ports import Question
@@ -17,6 +18,8 @@ from tests.unit.situations import cluster
 
 class Refusing:
     """An API server that lets nobody look."""
+
+    made = 1
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         return 403, {}, b'{"kind": "Status", "code": 403}'
@@ -28,7 +31,7 @@ class Refusing:
 @pytest.mark.parametrize("topic", UpgradeInspector.topics, ids=lambda topic: topic.name)
 def test_what_may_not_be_seen_says_which_right_is_missing(topic: Topic[Any]) -> None:
     def channel() -> Channel:
-        return Channel(Refusing(), dict)
+        return Channel(Refusing(), Certificate())
 
     found = UpgradeInspector(Api(channel, channel, FakeClock())).look(topic, Question(cluster()))
     assert isinstance(found, Unseen)

@@ -94,7 +94,7 @@ def test_a_command_without_these_options_has_nothing_to_check() -> None:
 SOON = (datetime.now(timezone.utc) + timedelta(days=2)).replace(microsecond=0)
 
 
-@pytest.mark.parametrize("text", [SOON.isoformat(), SOON.isoformat().replace("+00:00", "Z")])
+@pytest.mark.parametrize("text", [SOON.isoformat(), SOON.isoformat().replace("+00:00", "Z")], ids=["offset", "Z"])
 def test_a_time_to_force_the_upgrade_until_is_read_as_utc(text: str) -> None:
     typed = SimpleNamespace(resource_group_name="shop", name="blue", force_upgrade_until=text)
     validate_target(typed)
@@ -111,6 +111,7 @@ def test_a_time_to_force_the_upgrade_until_is_read_as_utc(text: str) -> None:
         ("2020-01-31T00:00:00Z", "passed"),
         ((SOON + timedelta(days=6)).strftime("%Y-%m-%dT%H:%M:%SZ"), "7 days"),
     ],
+    ids=["no time", "no hour", "no month", "another offset", "past", "too far"],
 )
 def test_a_time_that_cannot_be_taken_is_refused_with_the_reason(text: str, reason: str) -> None:
     typed = SimpleNamespace(resource_group_name="shop", name="blue", force_upgrade_until=text)

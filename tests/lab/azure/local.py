@@ -258,6 +258,10 @@ class LocalAzure:
         """How long every token holds that is issued from now on, whoever asks for it."""
         self._identity.token_seconds = seconds
 
+    def set_cluster_token_seconds(self, seconds: int | None) -> None:
+        """How long those for the API servers really hold, whatever they say; None: as they say."""
+        self._identity.cluster_seconds = seconds
+
     def release_hang(self) -> None:
         self._operations.release()
 
