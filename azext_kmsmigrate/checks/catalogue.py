@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azext_kmsmigrate.checks import state
+from azext_kmsmigrate.checks import state, writable
 from azext_kmsmigrate.checks.check import Check
 
-CHECKS: tuple[Check, ...] = (*state.CHECKS,)
+CHECKS: tuple[Check, ...] = (*state.CHECKS, *writable.CHECKS)

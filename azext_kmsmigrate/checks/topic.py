@@ -13,11 +13,13 @@ class Topic(Generic[T]):
     """One thing to look at; ``T`` is what a look brings, a frozen dataclass or a tuple of them.
 
     A topic is defined beside the data that it brings. ``service`` names who is asked: topics of different services
-    are looked at side by side, those of one service one after the other.
+    are looked at side by side, those of one service one after the other. ``patient``: a look has no time limit; it
+    shows how far it is instead, and may be stopped there.
     """
 
     name: str
     service: str
+    patient: bool = False
 
 
 @dataclass(frozen=True)

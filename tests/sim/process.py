@@ -152,9 +152,9 @@ class _Connection:
     def __init__(self, process: Process, replica: int) -> None:
         self._process, self._replica = process, replica
 
-    def patch(self, namespace: str, name: str) -> Answer:
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
         with self._process.call() as sim:
-            return sim.api.patch(self._replica, (namespace, name))
+            return sim.api.patch(self._replica, (namespace, name), dry_run=dry_run)
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         assert (namespace, name) == CANARY, "only the tool's own Secret is ever changed"

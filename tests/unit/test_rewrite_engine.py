@@ -8,7 +8,7 @@ import pytest
 
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
 from azext_kmsmigrate.ports import Tick
-from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
+from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
 from tests.sim.apiservers import Encryption
 from tests.sim.cluster import SimCluster
 from tests.sim.process import Killed
@@ -45,7 +45,7 @@ def test_a_second_pass_finds_everything_current_and_writes_nothing() -> None:
     sim = turned_off(30)
     run(sim, ALL)
     writes = sim.api.writes
-    result = run(sim, Pass(proof=True))
+    result = run(sim, Pass(purpose=Purpose.PROOF))
     assert (result.current, result.rewritten, result.tripped) == (30, 0, [])
     assert sim.api.writes == writes
 
@@ -54,12 +54,12 @@ def test_what_was_written_above_the_barrier_is_skipped_when_rewriting_and_looked
     sim = turned_off(10)
     result = run(sim, Pass(barrier=0))
     assert (result.current, sim.api.writes) == (10, 0)
-    assert run(sim, Pass(barrier=0, proof=True)).tripped
+    assert run(sim, Pass(barrier=0, purpose=Purpose.PROOF)).tripped
 
 
 def test_a_proof_stops_at_the_first_secret_that_moves_one_a_worker_at_most() -> None:
     sim = turned_off(600)
-    result = run(sim, Pass(proof=True), parallel=3)
+    result = run(sim, Pass(purpose=Purpose.PROOF), parallel=3)
     assert 1 <= len(result.tripped) <= 3
     assert sim.api.writes == len(result.tripped)
 
@@ -70,7 +70,7 @@ def test_the_canary_goes_first_and_stops_a_proof_before_any_secret_moves() -> No
     run(sim, ALL)
     sim.api.configure(0.0, [0.0], Encryption.of(StoredAs.KMS_V1, StoredAs.PLAIN))
     writes = sim.api.writes
-    result = run(sim, Pass(proof=True, canary=canary), parallel=3)
+    result = run(sim, Pass(purpose=Purpose.PROOF, canary=canary), parallel=3)
     assert {(s.namespace, s.name, s.kind.value) for s in result.tripped} == {
         ("kube-system", "aks-kms-migrate-canary", "otherForm")
     }
@@ -80,7 +80,7 @@ def test_the_canary_goes_first_and_stops_a_proof_before_any_secret_moves() -> No
 def test_a_canary_that_lies_still_lets_the_proof_go_on() -> None:
     sim = turned_off(30)
     run(sim, ALL)
-    assert run(sim, Pass(proof=True, canary=sim.api.create_canary(0))).current == 30
+    assert run(sim, Pass(purpose=Purpose.PROOF, canary=sim.api.create_canary(0))).current == 30
 
 
 def test_only_the_namespaces_asked_for_are_touched() -> None:
@@ -225,7 +225,7 @@ def test_a_secret_changed_or_made_anew_after_the_list_is_not_taken_for_a_stale_o
         sim.api.delete("ns-2", "secret-2")
 
     sim.api.after_page = others
-    result = run(sim, Pass(proof=True))
+    result = run(sim, Pass(purpose=Purpose.PROOF))
     assert (result.changed, result.gone, result.current, result.tripped) == (2, 1, 3, [])
 
 
