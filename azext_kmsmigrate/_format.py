@@ -19,6 +19,22 @@ def plan_rows(plan: dict[str, Any]) -> list[Row]:
     return rows or [Row(Step="-", Status="NothingToDo", Detail=_cut(plan["summary"]))]
 
 
+def check_rows(report: dict[str, Any]) -> list[Row]:
+    """One row a finding of what blocks, warns or informs, then what is not known or left out, then what is well."""
+    rows: list[Row] = []
+    if report["blocked"]:
+        blocked = report["blocked"]
+        rows.append(_check_row(blocked["code"], "block", "blocked", blocked["what"]))
+    for check in report["checks"]:
+        whats = [f"{f['object']}: {f['what']}" for f in check["findings"]] or [check["note"] or check["title"]]
+        rows += [_check_row(check["id"], check["severity"], check["outcome"], what) for what in whats]
+    return rows
+
+
+def _check_row(check: str, severity: str, outcome: str, what: str) -> Row:
+    return Row(Id=check, Severity=severity, Outcome=outcome, What=_cut(what))
+
+
 def run_rows(run: dict[str, Any]) -> list[Row]:
     """One row a step that was done, then the outcome, then every Secret that failed."""
     rows = [

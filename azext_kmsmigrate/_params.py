@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azext_kmsmigrate._validators import validate_target
+from azext_kmsmigrate._validators import complete_check_ids, validate_skipped_checks, validate_target
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.step import StepId
 
@@ -45,6 +45,19 @@ def load_arguments(self: Any, _: str) -> None:
             "server that is being replaced may still write for about a minute.",
         )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
+        c.argument(
+            "skip_check",
+            nargs="+",
+            validator=validate_skipped_checks,
+            completer=complete_check_ids,
+            help="Ids of checks to leave out, separated by spaces, for example K-10 U-06. One that would stop the run "
+            "when it fails is kept in the journal, with who left it out and when.",
+        )
+        c.argument(
+            "warnings_as_errors",
+            action="store_true",
+            help="Exit with 11 for a check that warns, or that could not look, too.",
+        )
         c.argument("yes", options_list=["--yes", "-y"], action="store_true", help="Do not ask for confirmation.")
     for command in ("verify", "rewrite-secrets"):
         with self.argument_context(f"aks kms-migrate {command}") as c:

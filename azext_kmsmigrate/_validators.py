@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,36 @@ def validate_target(namespace: Any) -> None:
         _refuse(errors.VAULT_NOT_ALLOWED)
     if vault is None and access == NetworkAccess.PRIVATE.value and key is not None:
         _refuse(errors.VAULT_NEEDED)
+
+
+def validate_skipped_checks(namespace: Any) -> None:
+    """``--skip-check``: every id is one of the catalogue; upper and lower case are the same."""
+    typed = getattr(namespace, "skip_check", None)
+    if not typed:
+        return
+    ids = _check_ids()
+    namespace.skip_check = [text.upper() for text in typed]
+    for check in namespace.skip_check:
+        if check not in ids:
+            near = difflib.get_close_matches(check, ids, n=5, cutoff=0.4) or ids[:5]
+            _refuse(
+                errors.UNKNOWN_CHECK,
+                check=check,
+                near=", ".join(near),
+                group=namespace.resource_group_name,
+                name=namespace.name,
+            )
+
+
+def complete_check_ids(prefix: str, **_: Any) -> list[str]:
+    """The ids that begin so, for tab completion."""
+    return [check for check in _check_ids() if check.startswith(prefix.upper())]
+
+
+def _check_ids() -> list[str]:
+    from azext_kmsmigrate.checks.catalogue import CHECKS
+
+    return [check.id for check in CHECKS]
 
 
 def _is_key_version(key: str) -> bool:

@@ -9,7 +9,7 @@ from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
 
@@ -23,9 +23,27 @@ def plan(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
 ) -> PlanDocument:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal)
+    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal, frozenset(skip_check or ()))
+
+
+@command
+def check(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    warnings_as_errors: bool = False,
+) -> CheckReport:
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
+    runner = runner_for(cmd, resource_group_name, name, Limits())
+    return runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
 
 
 @command
@@ -38,12 +56,14 @@ def start(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     stop_after: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
+    last = StepId(stop_after) if stop_after else None
+    request = Request(goal, stop_after=last, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
@@ -72,8 +92,10 @@ def verify(
 
 
 @command
-def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False) -> RunResult:
-    request = Request(only=StepId.DISABLE_KMS)
+def disable_kms(
+    cmd: Any, resource_group_name: str, name: str, skip_check: list[str] | None = None, yes: bool = False
+) -> RunResult:
+    request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, Limits())
     return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
 
@@ -84,11 +106,13 @@ def upgrade(
     resource_group_name: str,
     name: str,
     kubernetes_version: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
-    request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
+    goal = Goal(kubernetes_version=kubernetes_version or "")
+    request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
@@ -101,13 +125,15 @@ def enable_kms(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
+    request = Request(goal, only=StepId.ENABLE_KMS, skipped=frozenset(skip_check or ()))
     runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
-    return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
+    return runner.run(request, confirmation("az aks kms-migrate enable-kms", yes=yes))
 
 
 @command

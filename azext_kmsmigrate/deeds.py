@@ -17,7 +17,17 @@ from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.version import KubernetesVersion
-from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
+from azext_kmsmigrate.ports import (
+    Clock,
+    Cluster,
+    Inspector,
+    JournalStore,
+    Lease,
+    Nodes,
+    Observer,
+    OperationResult,
+    Secrets,
+)
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
 from azext_kmsmigrate.rewrite.settler import Settled
@@ -25,7 +35,7 @@ from azext_kmsmigrate.rewrite.settler import Settled
 
 @dataclass(frozen=True)
 class World:
-    """All that a run touches, as ports."""
+    """All that a run touches, as ports. ``user``: who runs it, in words for a record."""
 
     cluster: Cluster
     secrets: Secrets
@@ -34,6 +44,8 @@ class World:
     nodes: Nodes
     clock: Clock
     observer: Observer
+    inspectors: tuple[Inspector, ...] = ()
+    user: str = ""
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -162,14 +162,6 @@ CLUSTER_FAILED = _entry(
     "That operation was not one of this migration, so what it left behind is not known.",
     "Bring the cluster to 'Succeeded' first, by repairing it and reconciling: az aks update -g {group} -n {name}",
 )
-NODE_POOL_FAILED = _entry(
-    "KMSM106",
-    "node-pool-failed",
-    Kind.VALIDATION,
-    "Node pool '{pool}' of cluster '{name}' is in state '{operation}'.",
-    "Azure refuses to upgrade a cluster with a failed node pool; KMS would stay off meanwhile.",
-    "Repair the pool, for example: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} -k {version}",
-)
 NO_UPGRADE_PATH = _entry(
     "KMSM107",
     "no-upgrade-path",
@@ -194,14 +186,6 @@ DRIFT = _entry(
     "Cluster '{name}' was changed by somebody else during this run: {change}.",
     "The next step was planned for another state; going on could undo the other change or lose Secrets.",
     "Find out who did it (az monitor activity-log list -g {group}), pause that pipeline, then type: {next}",
-)
-IDENTITY_UNSUPPORTED = _entry(
-    "KMSM110",
-    "identity-unsupported",
-    Kind.VALIDATION,
-    "Cluster '{name}' has a {identity} identity.",
-    "AKS turns KMS on only for clusters with a user-assigned identity, so the last step would be refused.",
-    "Give it one: az aks update -g {group} -n {name} --enable-managed-identity --assign-identity IDENTITY_ID",
 )
 VNET_INTEGRATION_NEEDED = _entry(
     "KMSM111",
@@ -236,6 +220,14 @@ CLUSTER_DELETING = _entry(
     "Cluster '{name}' is being deleted.",
     "There is nothing left to migrate.",
     "Check the name and the subscription: az aks list -o table",
+)
+CHECKS_FAILED = _entry(
+    "KMSM115",
+    "checks-failed",
+    Kind.VALIDATION,
+    "{count} of the checks before '{step}' failed on cluster '{name}'; first: {first}.",
+    "{state}",
+    "{fix} See all findings: az aks kms-migrate check -g {group} -n {name} -o table. Then type: {next}",
 )
 
 # 2xx: Azure
@@ -469,6 +461,14 @@ REPORT_FILE = _entry(
     "The report could not be written to '{path}' ({code}).",
     "What was found is lost with it; nothing in the cluster depends on it.",
     "Give another --report-file, in a directory that exists and is yours.",
+)
+UNKNOWN_CHECK = _entry(
+    "KMSM509",
+    "unknown-check",
+    Kind.ARGUMENT,
+    "--skip-check: there is no check '{check}'.",
+    "A check that is not found is not left out; the ids are those in the output of 'check'.",
+    "Did you mean: {near}? See them all: az aks kms-migrate check -g {group} -n {name} -o table",
 )
 
 # 9xx: ourselves

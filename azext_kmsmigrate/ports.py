@@ -157,7 +157,9 @@ class Inspector(Protocol):
     What it may not see, or cannot reach, is returned as ``Unseen`` or raised as one of ``errors``: never guessed.
     """
 
-    topics: tuple[Topic[Any], ...]
+    @property
+    def topics(self) -> tuple[Topic[Any], ...]:
+        """What it can look at."""
 
     def look(self, topic: Topic[Any], question: Question) -> Any:
         """What the topic's own docstring promises, or ``Unseen``."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+from azext_kmsmigrate.checks.check import Severity
+from azext_kmsmigrate.checks.preflight import Preflight
+from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
@@ -57,6 +60,104 @@ class ProblemDocument:
 
 
 @dataclass(frozen=True)
+class FindingDocument:
+    """One thing that is wrong with one object, and the command that puts it right."""
+
+    object: str
+    what: str
+    fix: str
+    severity: str
+
+
+@dataclass(frozen=True)
+class CheckDocument:
+    """One check. ``outcome``: passed, warned, failed, unknown, skipped or not-applicable; ``note`` says why the last
+    two of these, ``permission`` what is missing where that is the reason."""
+
+    id: str
+    category: str
+    title: str
+    severity: str
+    outcome: str
+    findings: list[FindingDocument]
+    why: str
+    note: str
+    permission: str
+    link: str
+
+    @classmethod
+    def of(cls, result: CheckResult) -> CheckDocument:
+        check, outcome = result.check, result.outcome.value
+        if result.outcome is Outcome.FAILED and not result.blocks:
+            outcome = "warned" if result.severity is Severity.WARN else Outcome.PASSED.value
+        return cls(
+            id=check.id,
+            category=check.category.value,
+            title=check.title,
+            severity=result.severity.value,
+            outcome=outcome,
+            findings=[
+                FindingDocument(f.subject, f.what, f.fix, (f.severity or check.severity).value) for f in result.findings
+            ],
+            why=check.why,
+            note=result.note,
+            permission=result.permission,
+            link=check.link,
+        )
+
+
+@dataclass(frozen=True)
+class ChecksDocument:
+    """How many checks ended how; ``skipped`` names what the user left out."""
+
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+    skipped: list[str]
+
+    @classmethod
+    def of(cls, found: Preflight) -> ChecksDocument:
+        ids = [r.check.id for r in found.skipped]
+        return cls(found.passed, len(found.warnings), len(found.blocking), len(found.unknown), ids)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """``az aks kms-migrate check``. ``ready``: whether ``start`` would begin (with ``--warnings-as-errors``: and
+    nothing warns or is unknown). ``blocked``: what leaves no plan at all, else null."""
+
+    cluster: ClusterDocument
+    ready: bool
+    checks: list[CheckDocument]
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+    skipped: int
+    blocked: ProblemDocument | None
+    next_command: str
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, cluster: ClusterFacts, plan: Plan, found: Preflight, *, warnings_as_errors: bool) -> CheckReport:
+        ready = plan.blocked is None and found.allows(warnings_as_errors=warnings_as_errors)
+        command = ("start" if plan.pending else "verify") if ready else "check"
+        return cls(
+            cluster=ClusterDocument.of(cluster),
+            ready=ready,
+            checks=[CheckDocument.of(r) for r in found.in_order_of_weight()],
+            passed=found.passed,
+            warned=len(found.warnings),
+            failed=len(found.blocking),
+            unknown=len(found.unknown),
+            skipped=len(found.skipped),
+            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
+        )
+
+
+@dataclass(frozen=True)
 class PlannedStepDocument:
     id: str
     title: str
@@ -87,10 +188,18 @@ class PlanDocument:
     pending: bool
     steps: list[PlannedStepDocument]
     blocked: ProblemDocument | None
+    checks: ChecksDocument | None = None
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, cluster: ClusterFacts, plan: Plan) -> PlanDocument:
+    def of(
+        cls,
+        cluster: ClusterFacts,
+        plan: Plan,
+        found: Preflight | None = None,
+        refusal: KmsMigrateError | None = None,
+    ) -> PlanDocument:
+        blocked = plan.blocked or refusal
         return cls(
             cluster=ClusterDocument.of(cluster),
             goal=_goal(plan.target_kms, str(plan.target)) if plan.pending and plan.target_kms else None,
@@ -101,7 +210,8 @@ class PlanDocument:
                 PlannedStepDocument(s.id.value, s.title, StepStatus.PENDING.value, s.reason, s.reversible, s.detail)
                 for s in plan.steps
             ],
-            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            blocked=ProblemDocument.of(blocked) if blocked else None,
+            checks=ChecksDocument.of(found) if found else None,
         )
 
 
@@ -225,8 +335,21 @@ class ExposureDocument:
 
 
 @dataclass(frozen=True)
+class SkippedCheckDocument:
+    """A check that would stop a run, and who left it out when."""
+
+    id: str
+    by: str
+    at: str
+
+    @classmethod
+    def all_of(cls, journal: Journal) -> list[SkippedCheckDocument]:
+        return [cls(s.id, s.by, s.at) for s in journal.skipped_checks]
+
+
+@dataclass(frozen=True)
 class RunResult:
-    """``start`` and the steps by themselves."""
+    """``start`` and the steps by themselves. ``checks``: those that kept it from going on, or warned."""
 
     cluster: ClusterDocument
     state: RunState
@@ -238,6 +361,8 @@ class RunResult:
     problem: ProblemDocument | None = None
     keep_keys: list[str] = field(default_factory=list)
     next_command: str | None = None
+    checks: list[CheckDocument] = field(default_factory=list)
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -269,6 +394,7 @@ class JournalDocument:
     exposure: ExposureDocument
     last_problem: str | None
     original_key_id: str | None
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
 
     @classmethod
     def of(cls, journal: Journal) -> JournalDocument:
@@ -289,6 +415,7 @@ class JournalDocument:
             exposure=exposure_of(journal),
             last_problem=journal.last_problem or None,
             original_key_id=journal.original_kms.key_id if journal.original_kms else None,
+            skipped_checks=SkippedCheckDocument.all_of(journal),
         )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe, observe_in_part
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
+    CheckDocument,
+    CheckReport,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
@@ -25,25 +31,49 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
 
-Confirm = Callable[[ClusterFacts, Plan], None]
-"""Shows the plan and asks; raises when the user declines."""
+Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
+"""Shows the plan and what the checks warn of, and asks; raises when the user declines."""
+
+_NOTHING_CHANGED = "Nothing was changed: it was to be known before KMS is turned off, not after."
 
 
 class Runner:
     """One cluster, one command."""
 
     def __init__(self, world: World, limits: Limits) -> None:
-        self._world = world
         self._rewriting = Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, limits)
+        # The dry run goes over the ports of the run itself, at its pace.
+        dry_run = DryRun(self._rewriting, world.observer.heartbeat)
+        self._world = replace(world, inspectors=(*world.inspectors, dry_run))
 
     # read-only
 
-    def plan(self, goal: Goal) -> PlanDocument:
-        """What ``start`` would do now."""
+    def plan(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> PlanDocument:
+        """What ``start`` would do now, and whether the checks let it."""
         situation = self._observe()
-        return PlanDocument.of(situation.cluster, decide(situation, goal))
+        cluster, plan = situation.cluster, decide(situation, goal)
+        if plan.blocked or not plan.pending:
+            return PlanDocument.of(cluster, plan)
+        found = Inspection(self._world, skipped).whole(situation, goal, plan)
+        command = command_of(Request(), cluster)
+        return PlanDocument.of(
+            cluster, plan, found, refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        )
+
+    def check(
+        self, goal: Goal, skipped: frozenset[str] = frozenset(), *, warnings_as_errors: bool = False
+    ) -> CheckReport:
+        """All checks, whatever they find: a cluster that cannot be reached is a finding too."""
+        inspection = Inspection(self._world, skipped)
+        situation = observe_in_part(self._world, inspection.reaches)
+        plan = decide(situation, goal)
+        found = inspection.whole(situation, goal, plan)
+        for line in check_lines(found):
+            self._world.observer.say(line)
+        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
 
     def show(self) -> Status:
         """Where the migration stands."""
@@ -92,7 +122,11 @@ class Runner:
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
-        confirm(situation.cluster, shown)
+        inspection = Inspection(self._world, request.skipped)
+        found = inspection.whole(situation, request.goal, shown)
+        if stopped := self._stopped_by(found, situation, shown, request):
+            return stopped
+        confirm(situation.cluster, shown, found)
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
@@ -101,14 +135,15 @@ class Runner:
                 return nothing
             if plan.steps[0].id.place < shown.steps[0].id.place:
                 raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
-            return Run(self._world, self._rewriting, request, situation).to_the_end()
+            return Run(self._world, self._rewriting, inspection, found, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
         situation = self._observe()
         self._refuse_without_legacy_kms(situation)
         cluster = situation.cluster
-        confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
+        told = Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now.")
+        confirm(cluster, told, Preflight())
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         with self._world.lease.held():
@@ -142,6 +177,23 @@ class Runner:
             EvidenceDocument.of(evidence),
             failed_documents(evidence),
             next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
+        )
+
+    def _stopped_by(self, found: Preflight, situation: Situation, plan: Plan, request: Request) -> RunResult | None:
+        cluster = situation.cluster
+        command = command_of(request, cluster)
+        refused = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        if refused is None:
+            return None
+        for line in check_lines(found):
+            self._world.observer.say(line)
+        return RunResult(
+            ClusterDocument.of(cluster),
+            RunState.FAILED,
+            refused.what,
+            problem=ProblemDocument.of(refused),
+            next_command=command,
+            checks=[CheckDocument.of(r) for r in (*found.blocking, *found.warnings, *found.unknown)],
         )
 
     def _planned(self, situation: Situation, request: Request) -> Plan:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Plan
-from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.ports import Clock, Inspector, Observer
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
@@ -51,8 +52,23 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
         nodes=KubeNodes(api),
         clock=clock,
         observer=observer(cmd.cli_ctx),
+        # On connections of their own: a look that was given up may still be using its one.
+        inspectors=inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+        user=_me(),
     )
     return Runner(world, limits)
+
+
+def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
+    """Who looks at what the checks read: one line for each. ``client``: the SDK's ContainerServiceClient."""
+    from azext_kmsmigrate.kube.access_inspector import AccessInspector
+    from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
+
+    return (
+        AccessInspector(api),
+        SecretsInspector(KubeSecrets(api), clock),
+    )
 
 
 class _Door:
@@ -113,12 +129,13 @@ def observer(cli_ctx: Any) -> Observer:
 def confirmation(command: str, *, yes: bool) -> Confirm:
     """Shows the plan on stderr and asks once, with No as the default."""
 
-    def confirm(cluster: ClusterFacts, plan: Plan) -> None:
+    def confirm(cluster: ClusterFacts, plan: Plan, found: Preflight) -> None:
         from knack.prompting import NoTTYException, prompt_y_n
 
+        from azext_kmsmigrate.report.checks_text import warning_lines
         from azext_kmsmigrate.report.plan_text import plan_lines
 
-        for line in plan_lines(cluster, plan):
+        for line in (*plan_lines(cluster, plan), *warning_lines(found)):
             sys.stderr.write(line + "\n")
         if yes:
             return

@@ -36,6 +36,8 @@ def facts_of(cluster: Any, name: ClusterName) -> ClusterFacts:
         local_accounts=not cluster.disable_local_accounts,
         location=cluster.location or "",
         etag=cluster.e_tag or "",
+        private=bool(access and access.enable_private_cluster),
+        authorized_ranges=tuple((access and access.authorized_ip_ranges) or ()),
     )
 
 
@@ -84,6 +86,7 @@ def _pool(pool: Any, control_plane: str) -> NodePool:
         state=_word(pool.provisioning_state or "Succeeded"),
         count=pool.count or 0,
         kind=_word(pool.type or ""),
+        power=_word(pool.power_state.code) if pool.power_state else "Running",
     )
 
 

@@ -1,1 +1,1 @@
-"""Preflight: what has to be true before a step, judged from what was looked at. Pure, but for ``survey``'s threads."""
+"""Preflight: what has to be true before a step, judged from what was looked at. Pure."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from azext_kmsmigrate.checks.check import Check, Finding, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.topic import NotSeen
+from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.step import StepId
 
 
 class Outcome(str, enum.Enum):
@@ -45,13 +47,24 @@ class CheckResult:
 
 
 def judged(checks: Iterable[Check], scene: Scene, skipped: frozenset[str] = frozenset()) -> tuple[CheckResult, ...]:
-    """Every check's result, in their order. A skipped check is not judged."""
-    return tuple(
-        CheckResult(check, Outcome.SKIPPED) if check.id in skipped else _judged(check, scene) for check in checks
-    )
+    """Every check's result, in their order. A skipped check is not judged, nor one whose steps are not left to do."""
+    return tuple(_judged(check, scene, skipped) for check in checks)
 
 
-def _judged(check: Check, scene: Scene) -> CheckResult:
+def is_called_for(check: Check, plan: Plan) -> bool:
+    """Whether a step that the check is asked before is left; one that is asked before every step is about the cluster.
+
+    A plan that is blocked may not know its steps.
+    """
+    left = {step.id for step in plan.steps}
+    return check.before == frozenset(StepId) or bool(check.before & left) or (plan.blocked is not None and not left)
+
+
+def _judged(check: Check, scene: Scene, skipped: frozenset[str]) -> CheckResult:
+    if not is_called_for(check, scene.plan):
+        return CheckResult(check, Outcome.NOT_APPLICABLE, note="none of the steps that need it is left")
+    if check.id in skipped:
+        return CheckResult(check, Outcome.SKIPPED)
     try:
         judgement = check.judge(scene)
         if isinstance(judgement, NotApplicable):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Severity
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
 from azext_kmsmigrate.migration.facts import ClusterFacts
 from azext_kmsmigrate.migration.secret import FailedSecret, FailureClass
 from azext_kmsmigrate.migration.step import StepId
@@ -30,7 +30,7 @@ class Writable:
     stopped: str = ""
 
 
-WRITABLE: Topic[Writable] = Topic("whether every Secret can be rewritten", "the rewriting of Secrets", patient=True)
+WRITABLE: Topic[Writable] = Topic("the dry run of the rewrite", KUBERNETES, again=False, patient=True)
 """A ``Writable``. Patient: it takes as long as there are Secrets, and shows how far it is."""
 
 _WEBHOOKS = (

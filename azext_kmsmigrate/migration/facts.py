@@ -60,6 +60,7 @@ class NodePool:
     state: str
     count: int = 0
     kind: str = "VirtualMachineScaleSets"
+    power: str = "Running"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class ClusterFacts:
     supported: bool | None = None
     location: str = ""
     etag: str = ""
+    private: bool = False
+    authorized_ranges: tuple[str, ...] = ()
 
     @property
     def kms_state(self) -> KmsState:

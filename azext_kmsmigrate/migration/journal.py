@@ -6,7 +6,8 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
-     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": ""}
+     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}]}
 
 It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. Fields this version does not know are kept as they are.
@@ -51,6 +52,15 @@ class CanaryRecord:
 
 
 @dataclass(frozen=True)
+class SkippedCheck:
+    """A check that stops a run when it fails, and that somebody chose to leave out."""
+
+    id: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
 class Journal:
     """See the module's docstring."""
 
@@ -66,6 +76,7 @@ class Journal:
     exposed_to: str = ""
     last_problem: str = ""
     completed_at: str = ""
+    skipped_checks: tuple[SkippedCheck, ...] = ()
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -97,6 +108,11 @@ class Journal:
         kept = tuple(r for r in self.steps if r.id is not record.id)
         return replace(self, steps=(*kept, record))
 
+    def with_skipped(self, skipped: tuple[SkippedCheck, ...]) -> Journal:
+        """The newest word on each check that was left out."""
+        ids = {s.id for s in skipped}
+        return replace(self, skipped_checks=(*(s for s in self.skipped_checks if s.id not in ids), *skipped))
+
 
 _KNOWN = frozenset(
     [
@@ -112,6 +128,7 @@ _KNOWN = frozenset(
         "exposure",
         "lastProblem",
         "completedAt",
+        "skippedChecks",
     ]
 )
 
@@ -150,6 +167,7 @@ def to_document(journal: Journal) -> dict[str, Any]:
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
         "lastProblem": journal.last_problem,
         "completedAt": journal.completed_at,
+        "skippedChecks": [{"id": s.id, "by": s.by, "at": s.at} for s in journal.skipped_checks],
     }
 
 
@@ -198,6 +216,9 @@ def _read(document: Mapping[str, Any]) -> Journal:
         exposed_to=_text(exposure.get("to", "")),
         last_problem=_text(document.get("lastProblem", "")),
         completed_at=_text(document.get("completedAt", "")),
+        skipped_checks=tuple(
+            SkippedCheck(_text(s["id"]), _text(s["by"]), _text(s["at"])) for s in document.get("skippedChecks") or ()
+        ),
         unknown={k: v for k, v in document.items() if k not in _KNOWN},
     )
 

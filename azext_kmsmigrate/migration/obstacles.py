@@ -1,4 +1,4 @@
-"""Decides what would stop a later step, while it is still harmless to know: before KMS is turned off.
+"""Decides what leaves a plan without a way to its end. All else that would stop a later step is a check.
 
 Azure's rules: https://learn.microsoft.com/azure/aks/use-kms-etcd-encryption
 """
@@ -14,9 +14,6 @@ from azext_kmsmigrate.migration.upgrade_path import Target, next_hop
 def to_upgrading(cluster: ClusterFacts, offers: Offers, target: Target) -> Refused | None:
     """What stands in the way of an upgrade to the target, if anything."""
     where = {"name": cluster.name.name, "group": cluster.name.group}
-    for pool in cluster.pools:
-        if pool.state in ("Failed", "Canceled"):
-            return Refused(errors.NODE_POOL_FAILED, pool=pool.name, operation=pool.state, version=pool.version, **where)
     if next_hop(cluster, offers, target) is None:
         return Refused(
             errors.NO_UPGRADE_PATH,
@@ -31,8 +28,6 @@ def to_upgrading(cluster: ClusterFacts, offers: Offers, target: Target) -> Refus
 def to_enabling(cluster: ClusterFacts, kms: KmsProfile) -> Refused | None:
     """What stands in the way of turning KMS on with this key, as far as the cluster itself shows it."""
     where = {"name": cluster.name.name, "group": cluster.name.group}
-    if cluster.identity != "UserAssigned":
-        return Refused(errors.IDENTITY_UNSUPPORTED, identity=cluster.identity or "service principal", **where)
     if kms.network_access is NetworkAccess.PRIVATE:
         if not cluster.vnet_integration:
             return Refused(errors.VNET_INTEGRATION_NEEDED, **where)

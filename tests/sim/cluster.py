@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
 from azext_kmsmigrate.migration.journal import Journal, from_document
@@ -17,6 +19,7 @@ from azext_kmsmigrate.runner import Confirm, Runner
 from tests.sim.apiservers import ApiServers, Encryption
 from tests.sim.azure import Azure, Put
 from tests.sim.clock import FakeClock
+from tests.sim.inspector import WELL
 from tests.sim.process import Process
 
 KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
@@ -24,7 +27,7 @@ OTHER_KEY = "https://vault.vault.azure.net/keys/etcd/fedcba9876543210fedcba98765
 NAME = ClusterName("blue", "shop", "sub", "/subscriptions/sub/resourceGroups/shop/x/managedClusters/blue")
 
 
-def agree(cluster: ClusterFacts, plan: object) -> None:
+def agree(cluster: ClusterFacts, plan: object, found: object) -> None:
     """A user who says yes."""
 
 
@@ -74,6 +77,8 @@ class SimCluster:
         self.lease_until = 0.0
         self.said: list[str] = []
         self.had_v2 = False
+        self.answers: dict[Topic[Any], Any] = dict(WELL)
+        self.looks: list[Topic[Any]] = []
         self.unreadable_for_good: list[tuple[str, str]] = []
 
     # what a test does

@@ -20,8 +20,10 @@ from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_docum
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
+from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
 from tests.sim.apiservers import CANARY
 from tests.sim.azure import Change, disabled, enabled, pool_upgraded, upgraded
+from tests.sim.inspector import SimInspector
 
 if TYPE_CHECKING:
     from tests.sim.cluster import SimCluster
@@ -52,6 +54,8 @@ class Process:
             nodes=_Nodes(self),
             clock=self.sim.clock,
             observer=_Observer(self),
+            inspectors=(SimInspector(self), SecretsInspector(_Secrets(self), self.sim.clock)),
+            user=self.name,
         )
 
     def point(self) -> None:
