@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -15,7 +16,7 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Plan, Situation
+from azext_kmsmigrate.migration.plan import Goal, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
@@ -31,9 +32,14 @@ class Inspection:
         self._survey = Survey(world.inspectors)
         self._looked_at: float | None = None
 
-    def whole(self, situation: Situation, goal: Goal, plan: Plan) -> Preflight:
-        """All checks, each topic that they read looked at once."""
-        found = self._judged(self._checks, situation, goal, plan, self._world.observer.heartbeat)
+    def whole(self, situation: Situation, goal: Goal, steps: Iterable[StepId] = StepId) -> Preflight:
+        """All checks, or those that these steps stand on; each topic that they read is looked at once.
+
+        They are judged by the whole plan: one step by itself strands the cluster as well.
+        """
+        wanted = frozenset(steps)
+        due = tuple(c for c in self._checks if c.before & wanted)
+        found = self._judged(due, situation, goal, self._world.observer.heartbeat)
         self._looked_at = self._world.clock.monotonic()
         return found
 
@@ -41,7 +47,7 @@ class Inspection:
         """Whether the cluster's API server answers, and knows who asks."""
         return bool(self._look([DOOR], Question(cluster), self._world.observer.heartbeat)[DOOR] == Door())
 
-    def before(self, step: StepId, situation: Situation, goal: Goal, plan: Plan) -> Preflight:
+    def before(self, step: StepId, situation: Situation, goal: Goal) -> Preflight:
         """The checks that the step stands on, looked at anew; those that cost too much for that are left out.
 
         Nothing is asked where all of them have just been.
@@ -51,9 +57,10 @@ class Inspection:
             return Preflight()
         self._looked_at = None
         due = tuple(c for c in self._checks if step in c.before and all(topic.again for topic in c.reads))
-        return self._judged(due, situation, goal, plan, self._world.tick)
+        return self._judged(due, situation, goal, self._world.tick)
 
-    def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, plan: Plan, tick: Tick) -> Preflight:
+    def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, tick: Tick) -> Preflight:
+        plan = decide(situation, goal)
         topics = [t for c in checks if c.id not in self._skipped and is_called_for(c, plan) for t in c.reads]
         question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
         seen = self._look(topics, question, tick)

@@ -159,12 +159,12 @@ class Run:
         if step is not None and self._goes_back(step):
             raise drift(self._situation.cluster, step, self._command)
         if step is not None:
-            self._inspect(step, plan)
+            self._inspect(step)
         return step
 
-    def _inspect(self, step: StepId, plan: Plan) -> None:
+    def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
-        found = self._inspection.before(step, self._situation, self._request.goal, plan)
+        found = self._inspection.before(step, self._situation, self._request.goal)
         for result in found.warnings:
             if result.check.id not in self._warned:
                 self._warned.add(result.check.id)

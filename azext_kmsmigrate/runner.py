@@ -57,7 +57,7 @@ class Runner:
         cluster, plan = situation.cluster, decide(situation, goal)
         if plan.blocked or not plan.pending:
             return PlanDocument.of(cluster, plan)
-        found = Inspection(self._world, skipped).whole(situation, goal, plan)
+        found = Inspection(self._world, skipped).whole(situation, goal)
         command = command_of(Request(), cluster)
         return PlanDocument.of(
             cluster, plan, found, refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
@@ -70,7 +70,7 @@ class Runner:
         inspection = Inspection(self._world, skipped)
         situation = observe_in_part(self._world, inspection.reaches)
         plan = decide(situation, goal)
-        found = inspection.whole(situation, goal, plan)
+        found = inspection.whole(situation, goal)
         for line in check_lines(found):
             self._world.observer.say(line)
         return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
@@ -123,7 +123,7 @@ class Runner:
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
         inspection = Inspection(self._world, request.skipped)
-        found = inspection.whole(situation, request.goal, shown)
+        found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
         if stopped := self._stopped_by(found, situation, shown, request):
             return stopped
         confirm(situation.cluster, shown, found)

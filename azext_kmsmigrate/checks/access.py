@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.secrets import SECRETS
-from azext_kmsmigrate.checks.topic import KUBERNETES, Topic
+from azext_kmsmigrate.checks.topic import KUBERNETES, NotSeen, Topic, Unseen
 from azext_kmsmigrate.migration.step import StepId
 
 _MIB = 1 << 20
@@ -16,10 +16,14 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Door:
-    """How the API server answered ``GET /version``. ``silent``: why no answer came; ``refused``: why no sign-in did."""
+    """How the API server answered ``GET /version``: ``silent`` says why not at all, ``refused`` why with a no.
+
+    ``asked``: False when there was nothing to sign in with, so that nobody went there.
+    """
 
     silent: str = ""
     refused: str = ""
+    asked: bool = True
 
 
 DOOR: Topic[Door] = Topic("the API server", KUBERNETES)
@@ -63,8 +67,10 @@ STORAGE: Topic[Storage] = Topic("the size of etcd", KUBERNETES, again=False)
 
 
 def _is_reached(scene: Scene) -> Iterator[Finding]:
-    cluster, silent = scene.cluster, scene.of(DOOR).silent
-    if not silent:
+    cluster, door = scene.cluster, scene.of(DOOR)
+    if not door.asked:
+        raise NotSeen(DOOR, Unseen("nobody asked it, for want of a sign-in"))
+    if not door.silent:
         return
     options = cluster.name.option_text
     fix = "See whether anything answers: az aks command invoke " + options + " --command 'kubectl get --raw /readyz'"
@@ -76,17 +82,19 @@ def _is_reached(scene: Scene) -> Iterator[Finding]:
     elif cluster.authorized_ranges:
         ranges = ",".join(cluster.authorized_ranges)
         fix = f"Add your address: az aks update {options} --api-server-authorized-ip-ranges {ranges},YOUR_ADDRESS/32"
-    yield Finding(f"the API server of cluster '{cluster.name.name}'", f"It does not answer: {silent}.", fix)
+    yield Finding(f"the API server of cluster '{cluster.name.name}'", f"It does not answer: {door.silent}.", fix)
 
 
 def _is_signed_in_to(scene: Scene) -> Iterator[Finding]:
-    cluster, refused = scene.cluster, scene.of(DOOR).refused
-    if not refused:
+    cluster, door = scene.cluster, scene.of(DOOR)
+    if door.silent:
+        raise NotSeen(DOOR, Unseen("it does not answer"))
+    if not door.refused:
         return
     fix = f"See whether az gets a credential: az aks get-credentials {cluster.name.option_text} --file -"
     if cluster.entra:
         fix = "Sign in again: az login. Then ask for the role 'Azure Kubernetes Service Cluster User Role' on it."
-    yield Finding(f"the API server of cluster '{cluster.name.name}'", f"It does not know you: {refused}.", fix)
+    yield Finding(f"the API server of cluster '{cluster.name.name}'", f"It does not let you in: {door.refused}.", fix)
 
 
 def _may_do_all(scene: Scene) -> Iterator[Finding]:

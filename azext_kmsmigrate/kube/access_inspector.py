@@ -44,7 +44,7 @@ class AccessInspector:
             answer = self._sent("GET", "/version")
         except (AzureError, ClusterError) as error:
             if error.entry in (errors.SIGN_IN_FAILED, errors.NO_CREDENTIAL, errors.AZURE_FORBIDDEN):
-                return Door(refused=error.what.rstrip("."))
+                return Door(refused=error.what.rstrip("."), asked=False)
             raise
         if not isinstance(answer, Failure):
             return Door()
