@@ -9,7 +9,7 @@ from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.results import MOST_NAMED, CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
 
@@ -40,10 +40,15 @@ def check(
     key_vault: str | None = None,
     skip_check: list[str] | None = None,
     warnings_as_errors: bool = False,
+    max_parallel: int = 64,
+    report_file: str | None = None,
 ) -> CheckReport:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    runner = runner_for(cmd, resource_group_name, name, Limits())
-    return runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    runner = runner_for(cmd, resource_group_name, name, Limits(parallel=max_parallel))
+    report = runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    if report_file:
+        write_report(report_file, report)
+    return report.shortened()
 
 
 @command
@@ -88,7 +93,7 @@ def verify(
     )
     if report_file:
         write_report(report_file, found)
-    return found.shortened(100)
+    return found.shortened(MOST_NAMED)
 
 
 @command

@@ -20,6 +20,7 @@ from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.rewrite.evidence import Evidence, PassRecord
 
 SCHEMA_VERSION = 1
+MOST_NAMED = 100  # objects of one kind that an output names; a report file names all
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class FindingDocument:
 @dataclass(frozen=True)
 class CheckDocument:
     """One check. ``outcome``: passed, warned, failed, unknown, skipped or not-applicable; ``note`` says why the last
-    two of these, ``permission`` what is missing where that is the reason."""
+    two of these, ``permission`` what is missing where that is the reason. ``findings_count``: how many findings there
+    are, all of them named or not."""
 
     id: str
     category: str
@@ -80,6 +82,7 @@ class CheckDocument:
     severity: str
     outcome: str
     findings: list[FindingDocument]
+    findings_count: int
     why: str
     note: str
     permission: str
@@ -99,11 +102,16 @@ class CheckDocument:
             findings=[
                 FindingDocument(f.subject, f.what, f.fix, (f.severity or check.severity).value) for f in result.findings
             ],
+            findings_count=len(result.findings),
             why=check.why,
             note=result.note,
             permission=result.permission,
             link=check.link,
         )
+
+    def shortened(self, most: int = MOST_NAMED) -> CheckDocument:
+        """With the first findings only."""
+        return replace(self, findings=self.findings[:most])
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,10 @@ class CheckReport:
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
             next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
         )
+
+    def shortened(self, most: int = MOST_NAMED) -> CheckReport:
+        """With the first findings of each check only."""
+        return replace(self, checks=[check.shortened(most) for check in self.checks])
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ class Runner:
             refused.what,
             problem=ProblemDocument.of(refused),
             next_command=command,
-            checks=[CheckDocument.of(r) for r in (*found.blocking, *found.warnings, *found.unknown)],
+            checks=[CheckDocument.of(r).shortened() for r in (*found.blocking, *found.warnings, *found.unknown)],
         )
 
     def _planned(self, situation: Situation, request: Request) -> Plan:

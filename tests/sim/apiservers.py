@@ -80,6 +80,7 @@ class ApiServers:
         self.secrets: dict[tuple[str, str], Stored] = {}
         self.metrics = True
         self.writes = 0
+        self.dry_runs = 0
         self.answers: dict[tuple[str, str], deque[Answer]] = {}
         self.always: dict[tuple[str, str], Answer] = {}
         self.no_dry_run: dict[tuple[str, str], Failure] = {}
@@ -170,6 +171,7 @@ class ApiServers:
     def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False, dry_run: bool = False) -> Answer:
         self.before_patch()
         with self._lock:
+            self.dry_runs += dry_run
             if scripted := self.answers.get(key):
                 return scripted.popleft()
             stored = self.secrets.get(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class Process:
         self.name = f"process-{id(self):x}"
         self.journal_failures: list[errors.KmsMigrateError] = []
         self.interrupt_at_tick = 0
+        self.on_heartbeat: Callable[[str], None] = lambda text: None
 
     def world(self) -> World:
         return World(
@@ -257,5 +258,6 @@ class _Observer:
 
     def heartbeat(self, text: str) -> None:
         self._beats += 1
+        self._process.on_heartbeat(text)
         if self._beats == self._process.interrupt_at_tick:
             raise KeyboardInterrupt
