@@ -5,14 +5,16 @@ KMS is on: v1 with Secrets that lie under it (1.26), as before a migration; v2 w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.az import Az
+from tests.az import Az, Typed
 from tests.e2e.permissions import limited, user_of
+from tests.e2e.rewriting import checked as free_of_raw_words
 from tests.e2e.rewriting import (
     dry_run_says,
     extra_secrets,
@@ -27,7 +29,7 @@ from tests.e2e.rewriting import (
     wait_until,
 )
 from tests.e2e.trying import named, nothing_written, try_all
-from tests.lab.administrator import administrator
+from tests.lab.administrator import Document, administrator
 from tests.lab.client import LabClient
 from tests.lab.webhook import SEEN
 
@@ -106,6 +108,70 @@ def faults_of_every_kind(az: Az) -> Iterator[dict[str, str]]:
             legacy: "invalid",
             lost: "undecryptable",
         }
+
+
+def checked(az: Az, *words: str) -> Typed:
+    """``check`` as a user types it: nothing is written, in etcd or to Azure, and no server's own word is printed."""
+    puts = len(az.lab.puts())
+    with nothing_written(az.lab):
+        done = free_of_raw_words(az.migrate("check", *words))
+    assert len(az.lab.puts()) == puts
+    return done
+
+
+def c04(document: Document) -> Document:
+    (check,) = [check for check in document["checks"] if check["id"] == "C-04"]
+    return dict(check)
+
+
+def found(document: Document) -> dict[str, tuple[str, str]]:
+    """Of C-04: each Secret, with the class of its failure and how much that weighs."""
+    return {
+        finding["object"].removeprefix("Secret "): (
+            finding["what"].partition("(")[2].split(":")[0],
+            finding["severity"],
+        )
+        for finding in c04(document)["findings"]
+    }
+
+
+def below_1_27(az: Az) -> Az:
+    if not version(az).startswith("1.26."):
+        pytest.skip("KMS v2 is on: no step that turns KMS off is left")
+    return az
+
+
+def test_check_names_them_with_their_class_and_start_begins_nothing(az: Az, tmp_path: Path) -> None:
+    below_1_27(az)
+    report = tmp_path / "findings.json"
+    unknown = {name: ("dryRunUnsupported", "warn") for name in forms(az.lab) if name.startswith(f"{OPEN}/")}
+    with faults_of_every_kind(az) as expected:
+        done = checked(az, "--report-file", str(report))
+        assert done.code == 11, done.stderr
+        assert c04(done.document)["outcome"] == "failed"
+        blocking = {name: (kind, "block") for name, kind in expected.items()}
+        assert found(done.document) == found(json.loads(report.read_text())) == blocking | unknown
+        assert all(finding["fix"] for finding in c04(done.document)["findings"])
+        assert c04(done.document)["findingsCount"] == len(blocking | unknown)
+
+        with nothing_written(az.lab):
+            refused = free_of_raw_words(az.start())
+        assert refused.code == 11, refused.stderr
+        assert refused.document["problem"]["code"] == "KMSM115"
+        assert found(refused.document) == blocking | unknown
+        assert az.lab.puts() == []
+
+        left_out = checked(az, "--skip-check", "C-04", "K-10")
+        assert c04(left_out.document)["outcome"] == "skipped"
+
+
+def test_check_without_a_fault_passes_and_a_webhook_that_could_not_be_asked_only_warns(az: Az) -> None:
+    below_1_27(az)
+    assert c04(checked(az).document)["outcome"] == "passed"
+    _webhook(az, f"leave-open {OPEN}", _some(az, OPEN), "does not support dry run")
+    done = checked(az)
+    assert c04(done.document)["outcome"] == "warned"
+    assert done.document["ready"] is True, done.stdout
 
 
 def test_nothing_in_the_way_names_nothing_and_writes_nothing(az: Az) -> None:
