@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -32,14 +31,12 @@ class Inspection:
         self._survey = Survey(world.inspectors)
         self._looked_at: float | None = None
 
-    def whole(self, situation: Situation, goal: Goal, steps: Iterable[StepId] = StepId) -> Preflight:
-        """All checks, or those that these steps stand on; each topic that they read is looked at once.
+    def whole(self, situation: Situation, goal: Goal) -> Preflight:
+        """All checks, each topic that they read looked at once.
 
-        They are judged by the whole plan: one step by itself strands the cluster as well.
+        They are judged by the whole plan, for one step by itself strands a cluster as well as a run that breaks off.
         """
-        wanted = frozenset(steps)
-        due = tuple(c for c in self._checks if c.before & wanted)
-        found = self._judged(due, situation, goal, self._world.observer.heartbeat)
+        found = self._judged(self._checks, situation, goal, self._world.observer.heartbeat)
         self._looked_at = self._world.clock.monotonic()
         return found
 

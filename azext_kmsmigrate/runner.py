@@ -123,7 +123,7 @@ class Runner:
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
         inspection = Inspection(self._world, request.skipped)
-        found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
+        found = inspection.whole(situation, request.goal)
         if stopped := self._stopped_by(found, situation, shown, request):
             return stopped
         confirm(situation.cluster, shown, found)

@@ -13,6 +13,7 @@ from azext_kmsmigrate.migration.journal import (
     CanaryRecord,
     Journal,
     JournalUnreadableError,
+    SkippedCheck,
     StepRecord,
     from_document,
     to_document,
@@ -46,6 +47,7 @@ journals = st.builds(
     exposed_to=texts,
     last_problem=texts,
     completed_at=texts,
+    skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 

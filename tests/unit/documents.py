@@ -6,11 +6,15 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.step import TITLES, StepId
 from azext_kmsmigrate.results import (
+    CheckDocument,
+    CheckReport,
+    ChecksDocument,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
     ExposureDocument,
     FailedDocument,
+    FindingDocument,
     GoalDocument,
     JournalDocument,
     PassDocument,
@@ -19,6 +23,7 @@ from azext_kmsmigrate.results import (
     ProblemDocument,
     RunResult,
     RunState,
+    SkippedCheckDocument,
     Status,
     StepDocument,
     Verification,
@@ -36,6 +41,13 @@ EVIDENCE = EvidenceDocument(
     "kms-v2", "behavioural", 2, 1, ["a sign"], 10, [PASS, PASS], "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
 )
 EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
+FINDINGS = [FindingDocument(LONG, LONG, LONG, "block"), FindingDocument(LONG, "It is.", "Type: x", "info")]
+CHECKS = [
+    CheckDocument("AZ-04", "AZ", LONG, "block", "failed", FINDINGS, LONG, "", "", "https://x"),
+    CheckDocument("K-10", "K", LONG, "block", "unknown", [], LONG, LONG, LONG, "https://x"),
+    CheckDocument("V-16", "V", LONG, "block", "not-applicable", [], LONG, LONG, "", "https://x"),
+]
+SKIPPED = [SkippedCheckDocument("C-03", LONG, "2026-01-31T09:00:00Z")]
 PLAN = PlanDocument(
     CLUSTER,
     GoalDocument("1.27.1", KEY, "Public", ""),
@@ -44,18 +56,31 @@ PLAN = PlanDocument(
     True,
     [PlannedStepDocument(s.value, TITLES[s], "Pending", LONG, True, KEY) for s in StepId],
     PROBLEM,
+    ChecksDocument(1, 2, 3, 4, ["K-12"]),
 )
 RUN = RunResult(
-    CLUSTER, RunState.NOTHING_TO_DO, LONG, STEPS, EVIDENCE, FAILED, EXPOSURE, PROBLEM, [KEY], f"az aks {LONG}"
+    CLUSTER,
+    RunState.NOTHING_TO_DO,
+    LONG,
+    STEPS,
+    EVIDENCE,
+    FAILED,
+    EXPOSURE,
+    PROBLEM,
+    [KEY],
+    f"az aks {LONG}",
+    CHECKS,
+    SKIPPED,
 )
 STATUS = Status(
     CLUSTER,
     "summary",
     [s.value for s in StepId],
     PROBLEM,
-    JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY),
+    JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY, SKIPPED),
     "somebody",
     f"az aks kms-migrate start -g {'g' * 90} -n {'c' * 63}",
 )
 VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
-ALL = [PLAN, RUN, STATUS, VERIFICATION]
+CHECK = CheckReport(CLUSTER, False, CHECKS, 1, 2, 3, 4, 5, PROBLEM, f"az aks {LONG}")
+ALL = [PLAN, RUN, STATUS, VERIFICATION, CHECK]

@@ -174,3 +174,15 @@ def test_the_versions_of_a_location_tell_the_supported_minors_and_where_each_pat
 def test_versions_that_could_not_be_learnt_tell_nothing(unknown: Any) -> None:
     assert minor_versions_of(unknown) == frozenset()
     assert onward_of(unknown) == {}
+
+
+def test_who_may_reach_the_api_server_is_read() -> None:
+    assert (arm().private, arm().authorized_ranges) == (False, ())
+    closed = arm(apiServerAccessProfile={"enablePrivateCluster": True, "authorizedIPRanges": ["10.0.0.0/8"]})
+    assert (closed.private, closed.authorized_ranges) == (True, ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(("power", "read"), [(None, "Running"), ({"code": "Stopped"}, "Stopped")])
+def test_whether_a_pool_runs_is_read(power: dict[str, str] | None, read: str) -> None:
+    pool = {"name": "system", "orchestratorVersion": "1.26.15", "powerState": power}
+    assert arm(agentPoolProfiles=[pool]).pools[0].power == read
