@@ -105,7 +105,7 @@ def _of_the_right(_: FailedSecret, cluster: ClusterFacts) -> str:
     return (
         "Get the permission to list and patch Secrets in every namespace. On a cluster with Azure RBAC, type: "
         'az role assignment create --role "Azure Kubernetes Service RBAC Cluster Admin" '
-        f"--assignee <you> --scope {cluster.name.resource_id}"
+        f"--assignee YOU --scope {cluster.name.resource_id}"
     )
 
 
