@@ -6,9 +6,9 @@ What an empty merge PATCH with ``dryRun=All`` does, measured on kube-apiserver 1
 * One value is read from etcd and decrypted: what no key decrypts answers 500, as in the rewrite. Under KMS v1, which
   keeps 1,000 keys in memory, 2,000 Secrets cost 2,500 to 2,900 calls to Key Vault, 1,700 of them for the list's pages.
 * Rights (403), validation (422) and admission are asked as in earnest. An immutable Secret passes.
-* Webhooks with side effects ``None`` or ``NoneOnDryRun`` are called. One with ``Unknown`` or ``Some`` (they can only be
-  from before 1.22) is not, and the answer is 400 "does not support dry run", although it may let the rewrite pass:
-  that is ``dryRunUnsupported``, which proves nothing.
+* Webhooks with side effects ``None`` or ``NoneOnDryRun`` are called. One with ``Unknown`` or ``Some`` (which nobody can
+  create since 1.22, but keep) is not: the answer is 400 "does not support dry run", whatever its failurePolicy, and
+  although it may let the rewrite pass. That is ``dryRunUnsupported``, which proves nothing.
 
 What it does not meet: what only writing meets. That is an encryption that fails, a value at etcd's limit of size, and
 whatever is put in the way afterwards.
