@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from azext_kmsmigrate.check_document import MOST_NAMED
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.results import MOST_NAMED, CheckReport, PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
 from azext_kmsmigrate.checks.check import Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
@@ -17,14 +18,12 @@ from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
-    CheckDocument,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
     ProblemDocument,
     RunResult,
     RunState,
-    SkippedCheckDocument,
     StepDocument,
     exposure_of,
     failed_documents,

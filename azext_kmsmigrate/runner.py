@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
@@ -16,7 +17,6 @@ from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
-    CheckDocument,
     CheckReport,
     ClusterDocument,
     CountsDocument,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, ChecksDocument, FindingDocument, SkippedCheckDocument
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.step import TITLES, StepId
 from azext_kmsmigrate.results import (
-    CheckDocument,
     CheckReport,
-    ChecksDocument,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
     ExposureDocument,
     FailedDocument,
-    FindingDocument,
     GoalDocument,
     JournalDocument,
     PassDocument,
@@ -23,7 +21,6 @@ from azext_kmsmigrate.results import (
     ProblemDocument,
     RunResult,
     RunState,
-    SkippedCheckDocument,
     Status,
     StepDocument,
     Verification,

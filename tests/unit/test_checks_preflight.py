@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.checks.catalogue import CHECKS
 from azext_kmsmigrate.checks.check import Finding, Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.report.checks_text import check_lines, warning_lines
-from azext_kmsmigrate.results import CheckDocument
 
 BLOCK = next(c for c in CHECKS if c.severity is Severity.BLOCK)
 WARN = next(c for c in CHECKS if c.severity is Severity.WARN)

@@ -6,11 +6,12 @@ import copy
 
 import pytest
 
+from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.results import CheckDocument, CheckReport, RunResult, RunState
+from azext_kmsmigrate.results import CheckReport, RunResult, RunState
 from azext_kmsmigrate.runner import Runner
 from tests.sim.cluster import FAST, SimCluster, agree
 from tests.unit.runs import UNASKED, assert_completes, assert_fails
