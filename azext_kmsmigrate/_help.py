@@ -44,7 +44,8 @@ long-summary: >-
     Looks at the cluster, its Secrets, the key, the vault and the way to the next version, and names each object that
     would stop a later step, with the command that puts it right. 'start' runs the same checks first. Exit code 0 when
     'start' would begin, 11 when it would not. A check that you may not look for is 'unknown', with the permission
-    that is missing; by itself it stops nothing.
+    that is missing; by itself it stops nothing. C-04 tries to rewrite every Secret without writing it (a dry run), which
+    takes as long as there are Secrets; --skip-check C-04 leaves it out.
 examples:
   - name: See what would stop a migration.
     text: az aks kms-migrate check --resource-group MyResourceGroup --name MyManagedCluster --output table
@@ -54,6 +55,8 @@ examples:
             --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
   - name: Stop a pipeline at whatever is not well; the time without KMS (K-12) is accepted.
     text: az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --warnings-as-errors --skip-check K-12
+  - name: Have every Secret that cannot be rewritten in a file, however many there are.
+    text: az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --report-file findings.json
   - name: Print what blocks and what to type about it.
     text: |
         az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --output tsv \\

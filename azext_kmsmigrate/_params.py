@@ -95,6 +95,11 @@ def load_arguments(self: Any, _: str) -> None:
                 nargs="+",
                 help="Only the Secrets of these namespaces, separated by spaces. What is proven holds for them only.",
             )
+    with self.argument_context("aks kms-migrate check") as c:
+        c.argument(
+            "report_file",
+            help="Write the result to this file as JSON, with every finding; the output names 100 of each check.",
+        )
     with self.argument_context("aks kms-migrate verify") as c:
         c.argument(
             "report_file",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from azext_kmsmigrate.checks.check import Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.migration.journal import Journal
+
+MOST_NAMED = 100  # objects of one kind that an output names; a report file names all
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class FindingDocument:
 @dataclass(frozen=True)
 class CheckDocument:
     """One check. ``outcome``: passed, warned, failed, unknown, skipped or not-applicable; ``note`` says why the last
-    two of these, ``permission`` what is missing where that is the reason."""
+    two of these, ``permission`` what is missing where that is the reason. ``findings_count``: how many findings there
+    are, all of them named or not."""
 
     id: str
     category: str
@@ -31,6 +34,7 @@ class CheckDocument:
     severity: str
     outcome: str
     findings: list[FindingDocument]
+    findings_count: int
     why: str
     note: str
     permission: str
@@ -50,11 +54,16 @@ class CheckDocument:
             findings=[
                 FindingDocument(f.subject, f.what, f.fix, (f.severity or check.severity).value) for f in result.findings
             ],
+            findings_count=len(result.findings),
             why=check.why,
             note=result.note,
             permission=result.permission,
             link=check.link,
         )
+
+    def shortened(self, most: int = MOST_NAMED) -> CheckDocument:
+        """With the first findings only."""
+        return replace(self, findings=self.findings[:most])
 
 
 @dataclass(frozen=True)

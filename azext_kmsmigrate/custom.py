@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from azext_kmsmigrate.check_document import MOST_NAMED
 from azext_kmsmigrate.exit_codes import ExitCode
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
@@ -55,10 +56,15 @@ def check(
     warnings_as_errors: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
+    max_parallel: int = 64,
+    report_file: str | None = None,
 ) -> CheckReport:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
-    runner = runner_for(cmd, resource_group_name, name, Limits())
-    return runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    runner = runner_for(cmd, resource_group_name, name, Limits(parallel=max_parallel))
+    report = runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    if report_file:
+        write_report(report_file, report)
+    return report.shortened()
 
 
 @command
@@ -115,7 +121,7 @@ def verify(
     )
     if report_file:
         write_report(report_file, found)
-    return found.shortened(100)
+    return found.shortened(MOST_NAMED)
 
 
 @command

@@ -272,7 +272,7 @@ class Run:
             exposure=exposure_of(journal) if journal.exposed_from else None,
             keep_keys=list(dict.fromkeys(k for k in (old, cluster.kms.key_id) if k)),
             next_command=next_command,
-            checks=[CheckDocument.of(r) for r in self._stopping.blocking],
+            checks=[CheckDocument.of(r).shortened() for r in self._stopping.blocking],
             skipped_checks=SkippedCheckDocument.all_of(journal),
         )
 

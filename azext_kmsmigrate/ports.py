@@ -94,8 +94,12 @@ class Connection(Protocol):
     def made(self) -> int:
         """How many times it was made: the next request makes one anew that a server has ended, maybe to another."""
 
-    def patch(self, namespace: str, name: str) -> Answer:
-        """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale."""
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
+        """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale.
+
+        A dry run writes nothing, and meets whatever else stands in the way of writing: rights, the reading of what is
+        stored, admission, validation. ``Patched`` then says that there is nothing, with the resourceVersion as it is.
+        """
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         """Change an annotation of a Secret of the tool's own, so that it is written for certain."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
-from azext_kmsmigrate.check_document import CheckDocument, ChecksDocument, SkippedCheckDocument
+from azext_kmsmigrate.check_document import MOST_NAMED, CheckDocument, ChecksDocument, SkippedCheckDocument
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.migration import advice
@@ -120,6 +120,10 @@ class CheckReport:
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
             next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
         )
+
+    def shortened(self, most: int = MOST_NAMED) -> CheckReport:
+        """With the first findings of each check only."""
+        return replace(self, checks=[check.shortened(most) for check in self.checks])
 
 
 @dataclass(frozen=True)

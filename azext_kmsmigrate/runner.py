@@ -45,6 +45,7 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
 
@@ -59,6 +60,9 @@ class Runner:
 
     def __init__(self, world: World, limits: Limits) -> None:
         self._world, self._limits = world, limits
+        # The dry run goes over the ports of the run itself, at its pace.
+        dry_run = DryRun(self._rewriting(world.secrets.create_canary), world.observer.heartbeat)
+        self._world = replace(world, inspectors=(*world.inspectors, dry_run))
 
     # read-only
 
@@ -220,7 +224,7 @@ class Runner:
             refused.what,
             problem=ProblemDocument.of(refused),
             next_command=command,
-            checks=[CheckDocument.of(r) for r in (*found.blocking, *found.warnings, *found.unknown)],
+            checks=[CheckDocument.of(r).shortened() for r in (*found.blocking, *found.warnings, *found.unknown)],
         )
 
     def _rewriting(self, plant: Callable[[], SecretRef]) -> Rewriting:

@@ -2,6 +2,8 @@
 
 A look past its limit is given up: its thread is left behind (a daemon, so it holds up no exit), what it brings later is
 dropped, and the rest of its service goes on in another. A service that let two looks pass is not asked further.
+
+Patient topics come after all that, in the caller's own thread and without a limit: they tell how far they are.
 """
 
 from __future__ import annotations
@@ -32,15 +34,19 @@ class Survey:
     def look(self, topics: Iterable[Topic[Any]], question: Question, tick: Tick) -> Seen:
         """An answer for every topic, each looked at once: what it brought, or ``Unseen``.
 
-        ``tick`` is called all the while; what it raises, and Ctrl-C, ends the waiting at once.
+        ``tick`` is called all the while; what it raises, and Ctrl-C, ends the waiting at once. A patient look is ended
+        by what its inspector's own tick raises.
         """
         wanted = list(dict.fromkeys(topics))
         seen: dict[Topic[Any], Any] = dict.fromkeys(wanted, Unseen("nothing here looks at it"))
         lines: dict[str, _Line] = {}
+        patient: list[tuple[Topic[Any], Inspector]] = []
         bell = threading.Event()
         for topic in wanted:
             inspector = next((i for i in self._inspectors if topic in i.topics), None)
-            if inspector is not None:
+            if inspector is not None and topic.patient:
+                patient.append((topic, inspector))
+            elif inspector is not None:
                 lines.setdefault(topic.service, _Line(question, bell)).due.append((topic, inspector))
         for line in lines.values():
             line.go_on()
@@ -50,6 +56,9 @@ class Survey:
             bell.clear()
         for line in lines.values():
             seen.update(line.seen)
+        for topic, inspector in patient:
+            tick(f"looking at {topic.name}")
+            seen[topic] = _looked(inspector, topic, question)
         return seen
 
 
@@ -102,16 +111,21 @@ def _look(
     inspector: Inspector, topic: Topic[Any], question: Question, answer: list[Any], bell: threading.Event
 ) -> None:
     try:
-        answer.append(inspector.look(topic, question))
-    except KmsMigrateError as error:
-        answer.append(unseen_for(error))
-    except Exception as error:
-        # A look that meets what it does not know makes its checks unknown; it must not keep the others from their end.
-        answer.append(Unseen(f"the look itself failed ({type(error).__name__})"))
+        answer.append(_looked(inspector, topic, question))
     except BaseException as error:  # handed to the caller's thread
         answer.append(error)
     finally:
         bell.set()
+
+
+def _looked(inspector: Inspector, topic: Topic[Any], question: Question) -> Any:
+    try:
+        return inspector.look(topic, question)
+    except KmsMigrateError as error:
+        return unseen_for(error)
+    except Exception as error:
+        # A look that meets what it does not know makes its checks unknown; it must not keep the others from their end.
+        return Unseen(f"the look itself failed ({type(error).__name__})")
 
 
 def unseen_for(error: KmsMigrateError) -> Unseen:

@@ -27,6 +27,7 @@ from azext_kmsmigrate.checks import (
     versions,
     volume,
     webhook,
+    writable,
 )
 from azext_kmsmigrate.checks.check import Category, Check
 
@@ -55,6 +56,7 @@ _FILES: tuple[tuple[Check, ...], ...] = (
     versions.CHECKS,
     volume.CHECKS,
     webhook.CHECKS,
+    writable.CHECKS,
 )
 
 _PLACE = {category: place for place, category in enumerate(Category)}

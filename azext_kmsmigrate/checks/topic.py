@@ -18,13 +18,15 @@ class Topic(Generic[T]):
     A topic is defined beside the data that it brings. ``service`` names who is asked: topics of different services
     are looked at side by side, those of one service one after the other. ``seconds``: how long one look may take
     before it is given up. ``again``: cheap enough to be looked at anew before each step; checks that read a topic
-    which is not are asked once, before the first step.
+    which is not are asked once, before the first step. ``patient``: a look that has no time limit, for it shows how far
+    it is; it comes after all others.
     """
 
     name: str
     service: str
     seconds: float = 30.0
     again: bool = True
+    patient: bool = False
 
 
 @dataclass(frozen=True)

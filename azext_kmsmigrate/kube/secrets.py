@@ -136,8 +136,8 @@ class KubeConnection:
     def made(self) -> int:
         return self._channel.made
 
-    def patch(self, namespace: str, name: str) -> Answer:
-        return self._patch(namespace, name, {})
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
+        return self._patch(namespace, name, {}, {"dryRun": "All"} if dry_run else None)
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         return self._patch(namespace, name, {"metadata": {"annotations": {_TOUCHED: value}}})
@@ -172,10 +172,10 @@ class KubeConnection:
         count = sum(name.startswith(("apiserver-", "kube-apiserver-")) for name in names)
         return [f"identity leases: {count}"] if count else []
 
-    def _patch(self, namespace: str, name: str, body: object) -> Answer:
+    def _patch(self, namespace: str, name: str, body: object, query: Mapping[str, str] | None = None) -> Answer:
         path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
         try:
-            answer = self._channel.send("PATCH", path, body=body, accept=METADATA, content_type=_MERGE)
+            answer = self._channel.send("PATCH", path, query=query, body=body, accept=METADATA, content_type=_MERGE)
         except Answered:
             return Gone()
         if isinstance(answer, Failure):

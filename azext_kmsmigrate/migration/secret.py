@@ -29,6 +29,7 @@ class FailureClass(str, enum.Enum):
     TIMED_OUT = "timedOut"
     TRANSIENT = "transient"
     EXPIRED = "expired"  # a list's continue token: 410
+    DRY_RUN_UNSUPPORTED = "dryRunUnsupported"  # a webhook is not asked in a dry run: what it would say is unknown
     OTHER_FORM = "otherForm"  # a proof found it stored in another form than the API servers write
     UNEXPECTED = "unexpected"
 
@@ -138,6 +139,7 @@ REMEDIES = {
     FailureClass.UNDECRYPTABLE: "bring back the key version it was encrypted with, or create it anew",
     FailureClass.KEY_UNAVAILABLE: "see that the key is enabled and its vault in reach, then type the command again",
     FailureClass.TOO_LARGE: "make it smaller: it is at the limit of what etcd takes",
+    FailureClass.DRY_RUN_UNSUPPORTED: "see that its owner lets an unchanged Secret pass; a dry run cannot ask it",
     FailureClass.OTHER_FORM: "rewrite all Secrets: az aks kms-migrate rewrite-secrets",
 }
 """What to do about a Secret that failed for good; the rest passes by itself: type the command again."""

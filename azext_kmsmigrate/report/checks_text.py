@@ -8,6 +8,8 @@ from azext_kmsmigrate.checks.check import Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.checks.suite import CheckResult
 
+_MOST = 20  # findings of one check that are shown
+
 
 def warning_lines(found: Preflight) -> Iterator[str]:
     """What warns, what could not be looked at and what was left out; nothing of what is well."""
@@ -29,13 +31,14 @@ def check_lines(found: Preflight) -> Iterator[str]:
 
 
 def finding_lines(result: CheckResult) -> Iterator[str]:
-    """Each finding that is more than information: the object, what is wrong, what to type."""
-    for finding in result.findings:
-        severity = finding.severity or result.check.severity
-        if severity is not Severity.INFO:
-            word = "blocks" if severity is Severity.BLOCK else "warns"
-            yield f"  {result.check.id} {word}: {finding.subject}: {finding.what}"
-            yield f"     {finding.fix}"
+    """The findings that are more than information: the object, what is wrong, what to type; the first of very many."""
+    told = [f for f in result.findings if (f.severity or result.check.severity) is not Severity.INFO]
+    for finding in told[:_MOST]:
+        word = "blocks" if (finding.severity or result.check.severity) is Severity.BLOCK else "warns"
+        yield f"  {result.check.id} {word}: {finding.subject}: {finding.what}"
+        yield f"     {finding.fix}"
+    if len(told) > _MOST:
+        yield f"  {result.check.id}: {len(told) - _MOST:,} more; 'check' with --report-file FILE writes all of them."
 
 
 def _not_seen(result: CheckResult) -> str:

@@ -7,6 +7,7 @@ page, and only failures are kept.
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import itertools
 import random
@@ -28,7 +29,7 @@ from azext_kmsmigrate.migration.secret import (
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
-from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, tried, verdict
 from azext_kmsmigrate.rewrite.watch import Watch
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
@@ -38,16 +39,33 @@ _OF_THE_OBJECT = {
     FailureClass.WEBHOOK_DOWN,
     FailureClass.INVALID,
     FailureClass.TOO_LARGE,
+    FailureClass.DRY_RUN_UNSUPPORTED,
 }
 _OF_THE_NAMESPACE = {FailureClass.FORBIDDEN, FailureClass.UNDECRYPTABLE}  # systemic only when several are hit
+
+
+class Purpose(enum.Enum):
+    """What a pass is made for. All send each Secret the same empty patch, at the same pace.
+
+    =========  =================================  ===========================  =====================================
+    purpose    patches                            writes                       stops at
+    =========  =================================  ===========================  =====================================
+    rewrite    what is at or below the barrier    what is stale                the same failure again and again
+    proof      every Secret                       what is stale, one a worker  that, and the first Secret that moves
+    dry run    every Secret, ``dryRun=All``       nothing                      the same failure again and again
+    =========  =================================  ===========================  =====================================
+    """
+
+    REWRITE = "rewrite"
+    PROOF = "proof"
+    DRY_RUN = "dry run"
 
 
 @dataclass(frozen=True)
 class Pass:
     """What a pass is to do.
 
-    ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
-    first that moves without somebody else having changed it. ``above``: a proof of what was written above this
+    ``barrier``: a rewrite skips what was written above it. ``above``: a proof of what was written above this
     resourceVersion only; the rest is listed and not counted. ``canary``: goes first, last and again and again on every
     connection (``rewrite.watch``), and stops the pass when it moves, before a Secret of the user's is written in the
     wrong form. ``per_second``: Secrets a second at most, where each may cost the API server a call to Key Vault (0: no
@@ -56,20 +74,23 @@ class Pass:
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
-    proof: bool = False
+    purpose: Purpose = Purpose.REWRITE
     above: int = 0
     canary: SecretRef | None = None
     per_second: float = 0.0
 
     def is_about(self, secret: SecretRef) -> bool:
         """Whether this Secret has to be patched."""
-        return secret.resource_version > self.above if self.proof else is_due(secret, self.barrier)
+        if self.purpose is Purpose.REWRITE:
+            return is_due(secret, self.barrier)
+        return secret.resource_version > self.above
 
 
 @dataclass
 class PassResult:
     """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch.
 
+    ``writable``: of a dry run, the Secrets that the API server would have written; it does not say which are stale.
     ``resource_version``: the collection's when the list began. ``digest``: SHA-256 over ``uid resourceVersion`` of
     every Secret as listed, in the order of the list.
     """
@@ -78,6 +99,7 @@ class PassResult:
     current: int = 0
     gone: int = 0
     changed: int = 0
+    writable: int = 0
     expected: int = 0
     failed: list[FailedSecret] = field(default_factory=list)
     tripped: list[FailedSecret] = field(default_factory=list)
@@ -89,6 +111,11 @@ class PassResult:
     @property
     def counts(self) -> SecretCounts:
         return SecretCounts(self.rewritten, self.current + self.changed, self.gone, len(self.failed))
+
+    @property
+    def done(self) -> int:
+        """Secrets dealt with so far, whatever became of them."""
+        return self.counts.total + self.writable
 
 
 class Engine:
@@ -150,7 +177,7 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._wanted = wanted
+        self._wanted, self._proving = wanted, wanted.purpose is Purpose.PROOF
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
@@ -223,8 +250,8 @@ class _Crew:
 
     def progress(self) -> str:
         r = self.result
-        done = r.counts.total
-        return f"{done:,} of {max(r.expected, done):,} Secrets, {r.rewritten:,} rewritten, {len(r.failed):,} failed"
+        rewritten = "" if self._wanted.purpose is Purpose.DRY_RUN else f", {r.rewritten:,} rewritten"
+        return f"{r.done:,} of {max(r.expected, r.done):,} Secrets{rewritten}, {len(r.failed):,} failed"
 
     def _done(self) -> bool:
         return self._busy == 0 and (not self._queue or self.stopping)
@@ -254,16 +281,21 @@ class _Crew:
                         continue
                     answer = self._patch(connection, secret, opened, watch)
                     opened = True
-                    what = verdict(secret, answer)
-                    if self._wanted.proof and what is Verdict.REWRITTEN and _explained(connection, secret, answer):
-                        what = Verdict.CHANGED
-                    self._record(secret, answer, what)
+                    self._record(secret, answer, self._judge(connection, secret, answer))
                 if self._ended and not self.stopping:
                     self._look_at_canary(watch)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
                 self._change.notify_all()
+
+    def _judge(self, connection: Connection, secret: SecretRef, answer: Answer) -> Verdict:
+        if self._wanted.purpose is Purpose.DRY_RUN:
+            return tried(answer)
+        what = verdict(secret, answer)
+        if self._proving and what is Verdict.REWRITTEN and _explained(connection, secret, answer):
+            return Verdict.CHANGED
+        return what
 
     def _take(self) -> SecretRef | None:
         """The next Secret to patch, when it may go out; None when there is no more work."""
@@ -296,7 +328,7 @@ class _Crew:
         attempt = 1
         while True:
             began = self._clock.monotonic()
-            answer = connection.patch(secret.namespace, secret.name)
+            answer = connection.patch(secret.namespace, secret.name, dry_run=self._wanted.purpose is Purpose.DRY_RUN)
             pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
                 limit = self._pacing.limit
@@ -331,13 +363,14 @@ class _Crew:
             r.rewritten += what is Verdict.REWRITTEN
             r.current += what is Verdict.CURRENT
             r.changed += what is Verdict.CHANGED
+            r.writable += what is Verdict.WRITABLE
             r.gone += what is Verdict.GONE
             if isinstance(answer, Failure):
                 r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
                 self._count_streak(secret, answer)
             else:
                 self._streak = []
-            if self._wanted.proof and what is Verdict.REWRITTEN:
+            if self._proving and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             if self.stopping or self._done():

@@ -34,7 +34,7 @@ from azext_kmsmigrate.migration.kms_v1 import KMS_V1_CACHE, KMS_V1_PER_SECOND
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
-from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
+from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
 from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
@@ -108,7 +108,7 @@ class Rewriting:
         """
         started, rewritten = self._now(), 0
         for attempt in range(1, _ROUNDS + 1):
-            wish = Pass(namespaces, barrier, per_second=self._gentle(seen, wanted, proof=False))
+            wish = Pass(namespaces, barrier, per_second=self._gentle(seen))
             found = self._pass(wish, "Rewriting", tick)
             evidence = replace(
                 self._evidence(wanted, settled, seen, barrier, started, namespaces),
@@ -156,6 +156,10 @@ class Rewriting:
         evidence = self._evidence(wanted, settled, seen, self.barrier(), started, namespaces)
         return self._prove(evidence, settled, seen, tick)
 
+    def dry_run(self, seen: ClusterFacts, tick: Tick) -> PassResult:
+        """Try every Secret as a rewrite would send it; nothing is written, whatever the API servers write now."""
+        return self._pass(Pass(purpose=Purpose.DRY_RUN, per_second=self._gentle(seen)), "Trying", tick)
+
     def rewrite_unsettled(self, tick: Tick) -> SecretCounts:
         """Rewrite whatever can be, after turning KMS off has failed; proves nothing.
 
@@ -165,8 +169,8 @@ class Rewriting:
         return self._pass(Pass(barrier=self.barrier()), "Rewriting", tick).counts
 
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
-        slowly = self._gentle(seen, evidence.stored_as, proof=True)
-        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
+        slowly = 0.0 if evidence.stored_as is StoredAs.PLAIN else self._gentle(seen)
+        wish = Pass(evidence.scope, purpose=Purpose.PROOF, canary=settled.canary, per_second=slowly)
         with counters_around(self._secrets) as statement:
             proof = self._pass(wish, "Proving", tick)
             witnessed = 0 if proof.tripped or proof.systemic else self.barrier()
@@ -224,9 +228,9 @@ class Rewriting:
             signs=settled.signs if settled else (),
         )
 
-    def _gentle(self, seen: ClusterFacts, wanted: StoredAs, *, proof: bool) -> float:
+    def _gentle(self, seen: ClusterFacts) -> float:
         """Secrets a second at most, where reading them may cost Key Vault calls; 0 for no such limit."""
-        if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
+        if seen.version >= KMS_V2_FROM:
             return 0.0
         page = self._engine.read_page("", "", limit=1)
         count = len(page.items) + (page.remaining or 0) if isinstance(page, Page) else KMS_V1_CACHE + 1

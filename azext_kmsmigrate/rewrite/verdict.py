@@ -22,11 +22,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
 
 class Verdict(str, enum.Enum):
-    """What became of one Secret. ``CHANGED``: somebody else wrote it between the list and the patch."""
+    """What became of one Secret. ``CHANGED``: somebody else wrote it between the list and the patch.
+
+    ``WRITABLE``: a dry run found nothing in the way of writing it.
+    """
 
     REWRITTEN = "rewritten"
     CURRENT = "current"
     CHANGED = "changed"
+    WRITABLE = "writable"
     GONE = "gone"
     FAILED = "failed"
 
@@ -46,6 +50,13 @@ def verdict(listed: SecretRef, answer: Answer) -> Verdict:
     if answer.uid != listed.uid or answer.signature != listed.signature:
         return Verdict.CHANGED
     return Verdict.REWRITTEN
+
+
+def tried(answer: Answer) -> Verdict:
+    """What an answer to a dry run means. Its resourceVersion means nothing: it is the old one, stale or not."""
+    if isinstance(answer, Gone):
+        return Verdict.GONE
+    return Verdict.FAILED if isinstance(answer, Failure) else Verdict.WRITABLE
 
 
 def pause_before_retry(answer: Answer, attempt: int, chance: random.Random) -> float | None:

@@ -87,6 +87,10 @@ class LabClient:
         """Each Secret's key in etcd and its raw value."""
         return {key: base64.b64decode(value) for key, value in self._ask("etcd-raw").items()}
 
+    def etcd_revisions(self) -> dict[str, int]:
+        """Each Secret's key in etcd and the revision at which it was last written."""
+        return dict(self._ask("etcd-revisions"))
+
     def history(self) -> list[dict[str, Any]]:
         """Each configuration of the control plane: at, version, providers, etcd, unreadable."""
         return list(self._ask("history"))

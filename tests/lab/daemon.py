@@ -37,6 +37,7 @@ class Daemon:
         self._words: dict[str, Callable[[dict[str, Any]], object]] = {
             "etcd": lambda _: self._lab.etcd(),
             "etcd-raw": lambda _: self._etcd_raw(),
+            "etcd-revisions": lambda _: dict(self._lab.host.revisions(SECRETS_PREFIX)),
             "history": lambda _: self._lab.history(),
             "requests": lambda _: self._lab.azure.requests(),
             "operations": lambda _: self._lab.azure.operations(),

@@ -192,8 +192,10 @@ def _webhook(lab: Laboratory, words: list[str]) -> None:
         lab.webhooks().delay(namespace, name)
     elif action == "mutate" and namespace and not name:
         lab.webhooks().mutate(namespace)
+    elif action == "leave-open" and namespace and not name:
+        lab.webhooks().leave_open(namespace)
     else:
-        raise BadFault("deny or delay which Secret, mutate which namespace, or allow?")
+        raise BadFault("deny or delay which Secret, mutate or leave open which namespace, or allow?")
 
 
 def _cluster(lab: Laboratory, words: list[str]) -> None:
@@ -339,8 +341,9 @@ FAULTS: dict[str, Fault] = {
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(
-        "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | allow",
-        "an admission webhook refuses updates, answers too late, or changes what is written (the last two: real)",
+        "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | leave-open NAMESPACE | allow",
+        "an admission webhook refuses updates, answers too late, changes what is written, or takes no part in dry runs"
+        " (all but the first: real)",
         _webhook,
     ),
 }

@@ -140,7 +140,7 @@ class Laboratory:
         if isinstance(self.host, EmbeddedReplicaHost):
             raise RuntimeError("the embedded API servers call no webhook")
         if self._webhooks is None:
-            self._webhooks = AdmissionWebhooks(self.directory, self.host.endpoint())
+            self._webhooks = AdmissionWebhooks(self.directory, self.host.endpoint(), self.host.put_raw)
             self._ends.callback(self._webhooks.stop)
         return self._webhooks
 

@@ -88,8 +88,10 @@ class ApiServers:
         self.ends_connections = False  # an API server that begins anew with another configuration ends its connections
         self.reloads = False  # it takes on another configuration and does not begin anew
         self.writes = 0
+        self.dry_runs = 0
         self.answers: dict[tuple[str, str], deque[Answer]] = {}
         self.always: dict[tuple[str, str], Answer] = {}
+        self.no_dry_run: dict[tuple[str, str], Failure] = {}
         self.page_answers: deque[Failure] = deque()
         self.expiring = 0  # continue tokens that are going to be answered with 410
         self.most_per_page = 0  # fewer than the client asks for; 0: as many
@@ -128,6 +130,11 @@ class ApiServers:
     def deny(self, namespace: str, name: str, webhook: str) -> None:
         """A webhook denies updates of one Secret until ``allow``."""
         self.always[namespace, name] = Failure(FailureClass.ADMISSION_DENIED, f"webhook {webhook}")
+
+    def deny_dry_runs(self, namespace: str, name: str, webhook: str) -> None:
+        """A webhook that takes no part in dry runs, for one Secret; it denies nothing."""
+        detail = f"webhook {webhook} takes no part in dry runs"
+        self.no_dry_run[namespace, name] = Failure(FailureClass.DRY_RUN_UNSUPPORTED, detail)
 
     def allow(self, namespace: str, name: str) -> None:
         del self.always[namespace, name]
@@ -179,9 +186,10 @@ class ApiServers:
         self.after_page(page)
         return page
 
-    def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False) -> Answer:
+    def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False, dry_run: bool = False) -> Answer:
         self.before_patch()
         with self._lock:
+            self.dry_runs += dry_run
             if scripted := self.answers.get(key):
                 return scripted.popleft()
             stored = self.secrets.get(key)
@@ -191,9 +199,11 @@ class ApiServers:
             if stored.form not in server.encryption.reads:
                 return Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it", secret="/".join(key))
             _count(server.from_storage, "identity" if stored.form is StoredAs.PLAIN else _PREFIX[stored.form])
+            if dry_run and key in self.no_dry_run:
+                return self.no_dry_run[key]
             if key in self.always:
                 return self.always[key]
-            if edit or stored.form is not server.encryption.writes:
+            if not dry_run and (edit or stored.form is not server.encryption.writes):
                 self._write(key, server, edited=edit)
             ref = self._ref(key)
             return Patched(ref.uid, ref.resource_version, ref.signature)

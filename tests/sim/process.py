@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -48,6 +48,7 @@ class Process:
         self.journal_failures: list[errors.KmsMigrateError] = []
         self.interrupt_at_tick = 0
         self.ticks = 0
+        self.on_heartbeat: Callable[[str], None] = lambda text: None
 
     def world(self) -> World:
         return World(
@@ -198,9 +199,9 @@ class _Connection:
         self._held: tuple[int, float] | None = None
         self.made = 0
 
-    def patch(self, namespace: str, name: str) -> Answer:
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
         with self._process.call() as sim:
-            return sim.api.patch(self._reached(sim), (namespace, name))
+            return sim.api.patch(self._reached(sim), (namespace, name), dry_run=dry_run)
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         assert is_canary((namespace, name)), "only the tool's own Secret is ever changed"
@@ -306,5 +307,6 @@ class _Observer:
 
     def heartbeat(self, text: str) -> None:
         self._process.ticks += 1
+        self._process.on_heartbeat(text)
         if self._process.ticks == self._process.interrupt_at_tick:
             raise KeyboardInterrupt

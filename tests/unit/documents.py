@@ -57,9 +57,9 @@ EVIDENCE = EvidenceDocument(
 EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
 FINDINGS = [FindingDocument(LONG, LONG, LONG, "block"), FindingDocument(LONG, "It is.", "Type: x", "info")]
 CHECKS = [
-    CheckDocument("AZ-04", "AZ", LONG, "block", "failed", FINDINGS, LONG, "", "", "https://x"),
-    CheckDocument("K-10", "K", LONG, "block", "unknown", [], LONG, LONG, LONG, "https://x"),
-    CheckDocument("V-16", "V", LONG, "block", "not-applicable", [], LONG, LONG, "", "https://x"),
+    CheckDocument("AZ-04", "AZ", LONG, "block", "failed", FINDINGS, 2, LONG, "", "", "https://x"),
+    CheckDocument("K-10", "K", LONG, "block", "unknown", [], 0, LONG, LONG, LONG, "https://x"),
+    CheckDocument("V-16", "V", LONG, "block", "not-applicable", [], 0, LONG, LONG, "", "https://x"),
 ]
 SKIPPED = [SkippedCheckDocument("C-03", LONG, "2026-01-31T09:00:00Z")]
 PLAN = PlanDocument(

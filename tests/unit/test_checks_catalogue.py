@@ -27,7 +27,6 @@ MISSING = (
     *ids("K", 5, 6, 7, 8, 11),
     *ids("V", *range(1, 17)),
     *ids("U", *range(1, 19)),
-    *ids("C", 4),
 )
 
 

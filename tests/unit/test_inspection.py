@@ -41,16 +41,17 @@ def fail_pool(facts: ClusterFacts) -> ClusterFacts:
 
 @pytest.mark.parametrize("only", [None, StepId.DISABLE_KMS])
 @pytest.mark.parametrize(
-    ("spoil", "check"),
+    ("spoil", "failing"),
     [
         (lambda sim: sim.meddle(fail_pool), "AZ-04"),
         (lambda sim: sim.meddle(lambda f: replace(f, identity="SystemAssigned")), "K-04"),
         (lambda sim: sim.answers.update({LACKING: frozenset({PATCH})}), "C-03"),
-        (lambda sim: setattr(next(iter(sim.api.secrets.values())), "form", StoredAs.KMS_V2), "K-10"),
+        (lambda sim: setattr(next(iter(sim.api.secrets.values())), "form", StoredAs.KMS_V2), "K-10 C-04"),
+        (lambda sim: sim.api.deny("ns-0", "secret-0", "hook"), "C-04"),
     ],
 )
 def test_a_check_that_fails_stops_a_run_before_anything_is_changed(
-    spoil: Callable[[SimCluster], None], check: str, only: StepId | None
+    spoil: Callable[[SimCluster], None], failing: str, only: StepId | None
 ) -> None:
     sim = SimCluster()
     spoil(sim)
@@ -61,16 +62,16 @@ def test_a_check_that_fails_stops_a_run_before_anything_is_changed(
     result = sim.start(Request(only=only), never)
     assert_fails(result, "KMSM115", 11)
     assert result.problem is not None
-    assert check in result.problem.what
-    assert [c.id for c in result.checks if c.outcome == "failed"] == [check]
+    assert failing.split()[0] in result.problem.what
+    assert [c.id for c in result.checks if c.outcome == "failed"] == failing.split()
     assert (sim.puts, sim.api.writes, sim.journal_document, sim.lease_holder) == ([], 0, "", "")
     planned = sim.runner().plan(Goal())
     assert planned.blocked is not None
     assert planned.blocked.code == "KMSM115"
     assert planned.checks is not None
-    assert planned.checks.failed == 1
+    assert planned.checks.failed == len(failing.split())
     report = sim.runner().check(Goal())
-    assert (report.ready, report.failed, int(exit_code(report))) == (False, 1, 11)
+    assert (report.ready, report.failed, int(exit_code(report))) == (False, len(failing.split()), 11)
 
 
 def test_the_question_comes_with_what_warns() -> None:

@@ -6,16 +6,15 @@ from collections import deque
 
 import pytest
 
-from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, StoredAs
 from tests.sim.cluster import SimCluster
-from tests.unit.runs import assert_completes, assert_fails
+from tests.unit.runs import UNASKED, assert_completes, assert_fails
 
 
 def test_a_webhook_that_denies_one_secret_stops_the_migration_before_the_upgrade() -> None:
     sim = SimCluster()
     sim.api.deny("ns-1", "secret-4", "deny.example.com")
-    result = sim.start()
+    result = sim.start(UNASKED)
     assert_fails(result, "KMSM401", 11)
     assert [(f.namespace, f.name, f.kind, f.detail) for f in result.failed] == [
         ("ns-1", "secret-4", "admissionDenied", "webhook deny.example.com")
@@ -34,7 +33,7 @@ def test_a_webhook_that_is_down_in_one_namespace_keeps_no_other_secret_from_bein
     for number in range(40):
         sim.api.add("broken", f"s-{number:02}")
         sim.api.always["broken", f"s-{number:02}"] = down
-    result = sim.start()
+    result = sim.start(UNASKED)
     assert_fails(result, "KMSM401", 11)
     assert len(result.failed) == 40
     assert sim.forms == {"plain": 6, "kms-v1": 40}
@@ -44,7 +43,7 @@ def test_an_api_server_that_refuses_everything_alike_is_not_asked_forever() -> N
     sim = SimCluster(secrets=200)
     for key in list(sim.api.secrets):
         sim.api.always[key] = Failure(FailureClass.FORBIDDEN, "HTTP 403")
-    result = sim.start()
+    result = sim.start(UNASKED)
     assert_fails(result, "KMSM403", 11)
     assert 25 <= len(result.failed) < 130
     assert sim.puts == ["disable-kms"]
@@ -74,7 +73,7 @@ def test_a_list_that_expires_in_the_middle_misses_no_secret() -> None:
 def test_a_secret_that_nobody_can_read_is_named_and_no_upgrade_is_begun() -> None:
     sim = SimCluster()
     sim.api.always["ns-2", "secret-5"] = Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it")
-    result = sim.start()
+    result = sim.start(UNASKED)
     assert_fails(result, "KMSM401", 11)
     assert [(f.name, f.kind) for f in result.failed] == [("secret-5", "undecryptable")]
     assert sim.puts == ["disable-kms"]
@@ -85,7 +84,7 @@ def test_a_secret_that_breaks_the_list_is_named_and_no_upgrade_is_begun(bad: tup
     sim = SimCluster()
     sim.api.add(*bad)
     sim.api.secrets[bad].form = StoredAs.KMS_V2  # a key that this cluster never had
-    result = sim.start(Request(skipped=frozenset({"K-10"})))
+    result = sim.start(UNASKED)
     assert_fails(result, "KMSM401", 11)
     assert [(f.namespace, f.name, f.kind) for f in result.failed] == [(*bad, "undecryptable")]
     assert sim.forms["kms-v2"] == 1

@@ -68,6 +68,36 @@ def test_only_what_is_wanted_is_looked_at() -> None:
     assert looker.asked == ["wanted"]
 
 
+def test_a_patient_topic_comes_last_in_the_callers_thread_and_takes_as_long_as_it_does() -> None:
+    patient = Topic[Any]("dry run", "kubernetes", seconds=0.0, patient=True)
+    other, threads = topic("vault"), list[threading.Thread]()
+
+    def long() -> int:
+        threads.append(threading.current_thread())
+        assert looker.asked == ["vault", "dry run"]
+        time.sleep(SHORT)
+        return 7
+
+    looker = Looker({patient: long, other: lambda: 1})
+    assert Survey([looker]).look([patient, other], QUESTION, quiet) == {other: 1, patient: 7}
+    assert threads == [threading.current_thread()]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit()])
+def test_what_ends_a_patient_look_ends_the_survey(error: BaseException) -> None:
+    patient = Topic[Any]("dry run", "kubernetes", patient=True)
+    with pytest.raises(type(error)):
+        Survey([Looker({patient: raising(error)})]).look([patient], QUESTION, quiet)
+
+
+def test_a_patient_look_that_fails_is_unseen_and_hides_no_other() -> None:
+    patient, other = Topic[Any]("dry run", "kubernetes", patient=True), topic("vault")
+    failing = raising(ClusterError(errors.API_FAILED, what="list Secrets", code="HTTP 500"))
+    seen = Survey([Looker({patient: failing, other: lambda: 1})]).look([patient, other], QUESTION, quiet)
+    assert seen[other] == 1
+    assert isinstance(seen[patient], Unseen)
+
+
 def test_a_topic_that_nobody_looks_at_is_unseen() -> None:
     assert Survey([]).look([topic("vault")], QUESTION, quiet) == {topic("vault"): Unseen("nothing here looks at it")}
 

@@ -46,6 +46,9 @@ class ReplicaHost(Protocol):
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         """The raw stored values below a key prefix, straight from the store."""
 
+    def revisions(self, prefix: str) -> Mapping[str, int]:
+        """The revision at which each key below a prefix was last written, whatever with."""
+
     def put_raw(self, key: str, value: bytes) -> None: ...
 
     def compact(self) -> None:
