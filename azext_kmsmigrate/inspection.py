@@ -15,7 +15,7 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
+from azext_kmsmigrate.migration.plan import Goal, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
