@@ -23,7 +23,6 @@ class Profile:
     outbound_type: str = "loadBalancer"
     service_principal: str = "msi"
     upgrade_channel: str = "none"
-    node_channel: str = "NodeImage"
     node_provisioning: str = "Manual"
     pod_security_policy: bool = False
 

@@ -36,13 +36,13 @@ def test_a_pool_is_read() -> None:
         maxCount=5,
         scaleSetPriority="Spot",
         creationData={"sourceResourceId": "/snapshot"},
-        upgradeSettings={"maxSurge": "33%", "maxUnavailable": "0"},
+        upgradeSettings={"maxSurge": "33%"},
         vnetSubnetID=SUBNET,
         podSubnetID="/pods",
     )
     assert found == Pool(
         "user", v("1.26.3"), 3, "VirtualMachineScaleSets", "User", "Windows2019", "Standard_D4s_v5", True, True, "33%",
-        "0", 30, 5, SUBNET, "/pods",
+        30, 5, SUBNET, "/pods",
     )  # fmt: skip
 
 
@@ -59,13 +59,13 @@ def test_a_cluster_is_read() -> None:
             "networkPluginMode": "overlay",
             "outboundType": "userDefinedRouting",
         },
-        "autoUpgradeProfile": {"upgradeChannel": "stable", "nodeOSUpgradeChannel": "None"},
+        "autoUpgradeProfile": {"upgradeChannel": "stable"},
         "servicePrincipalProfile": {"clientId": "app"},
         "nodeProvisioningProfile": {"mode": "Auto"},
         "enablePodSecurityPolicy": True,
     }
     found = profile_of(models.ManagedCluster({"location": "x", "properties": properties}))
-    assert found == Profile("azure", "overlay", "userDefinedRouting", "app", "stable", "None", "Auto", True)
+    assert found == Profile("azure", "overlay", "userDefinedRouting", "app", "stable", "Auto", True)
 
 
 def test_what_arm_leaves_out_of_a_cluster_has_a_default() -> None:
