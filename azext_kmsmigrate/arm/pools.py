@@ -31,7 +31,6 @@ def pool_of(pool: Any, control_plane: str) -> Pool:
         spot=_word(pool.scale_set_priority) == "Spot",
         snapshot=bool(pool.creation_data and pool.creation_data.source_resource_id),
         surge=str((settings and settings.max_surge) or ""),
-        unavailable=str((settings and settings.max_unavailable) or ""),
         max_pods=pool.max_pods or 0,
         nodes_at_most=(pool.max_count or 0) if pool.enable_auto_scaling else 0,
         subnet_id=pool.vnet_subnet_id or "",
@@ -42,17 +41,14 @@ def pool_of(pool: Any, control_plane: str) -> Pool:
 def profile_of(cluster: Any) -> Profile:
     """A ManagedCluster."""
     network, upgrades = cluster.network_profile, cluster.auto_upgrade_profile
-    provisioning = cluster.node_provisioning_profile
+    provisioning = getattr(cluster, "node_provisioning_profile", None)  # newer than the oldest az that is supported
     properties = cluster.get("properties") or {}
     return Profile(
-        tier=_word(cluster.sku.tier) if cluster.sku else "Free",
-        support_plan=_word(cluster.support_plan) or "KubernetesOfficial",
         network_plugin=_word(network.network_plugin) if network else "",
         network_mode=_word(network.network_plugin_mode) if network else "",
         outbound_type=_word(network.outbound_type) if network else "",
         service_principal=(cluster.service_principal_profile and cluster.service_principal_profile.client_id) or "msi",
         upgrade_channel=(_word(upgrades.upgrade_channel) if upgrades else "") or "none",
-        node_channel=_word(upgrades.node_os_upgrade_channel) if upgrades else "",
         node_provisioning=_word(provisioning.mode) if provisioning else "Manual",
         # Gone from the models, and kept by them where the resource provider still sends it (they are mappings).
         pod_security_policy=bool(properties.get("enablePodSecurityPolicy")),

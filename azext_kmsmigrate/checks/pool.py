@@ -23,7 +23,7 @@ _FIRST_WITHOUT_WINDOWS_2019 = 33
 
 @dataclass(frozen=True)
 class Pool:
-    """One agent pool. ``surge`` and ``unavailable`` as AKS has them: a number of nodes, a share (``10%``), or empty.
+    """One agent pool. ``surge`` (``maxSurge``) as AKS has it: a number of nodes, a share (``10%``), or empty.
 
     ``nodes_at_most``: what the autoscaler may grow it to, 0 without one. ``subnet_id``: where its nodes are, empty for
     a network that AKS made; ``pod_subnet_id``: where its pods are, when that is another.
@@ -39,7 +39,6 @@ class Pool:
     spot: bool = False
     snapshot: bool = False
     surge: str = ""
-    unavailable: str = ""
     max_pods: int = 0
     nodes_at_most: int = 0
     subnet_id: str = ""

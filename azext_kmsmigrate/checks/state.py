@@ -56,10 +56,12 @@ def _no_operation_under_way(scene: Scene) -> Iterator[Finding]:
 
 
 def _pools(scene: Scene) -> Iterator[Finding]:
-    """A pool weighs less where no upgrade is left: only an upgrade is refused for it."""
+    """A pool weighs less where neither an upgrade nor turning KMS on is left: only those are refused for it."""
     name = scene.cluster.name
-    upgrading = any(s.id in (StepId.UPGRADE, StepId.UPGRADE_NODE_POOLS) for s in scene.plan.steps)
-    weight = Severity.BLOCK if upgrading else Severity.WARN
+    refusing = (StepId.UPGRADE, StepId.ENABLE_KMS, StepId.UPGRADE_NODE_POOLS)
+    weight = Severity.BLOCK if any(s.id in refusing for s in scene.plan.steps) else Severity.WARN
+    if scene.plan.preparation is Preparation.RECONCILE:
+        weight = Severity.INFO  # our own operation left it so, and the run begins with Azure's remedy
     for pool in scene.cluster.pools:
         options = f"-g {name.group} --cluster-name {name.name} -n {pool.name}"
         if pool.state in ("Failed", "Canceled"):

@@ -61,9 +61,18 @@ def test_what_is_good_to_know_and_stops_nothing(
     assert result_of(check, scene()).outcome is Outcome.PASSED
 
 
-def test_a_failed_pool_is_no_more_than_a_warning_where_no_upgrade_is_left() -> None:
-    where = scene(cluster("1.27.1", kms=OFF, pools=(pool("1.27.1", state="Failed"),)))
-    assert result_of("AZ-04", where).severity is Severity.WARN
+def test_a_failed_pool_is_no_more_than_a_warning_where_neither_an_upgrade_nor_kms_is_left() -> None:
+    failed = (pool("1.27.1", state="Failed"),)
+    enabling = scene(cluster("1.27.1", kms=OFF, pools=failed))
+    assert result_of("AZ-04", enabling).severity is Severity.BLOCK
+    proving = scene(cluster("1.27.1", pools=failed), kept=journal(StepId.ENABLE_KMS))
+    assert result_of("AZ-04", proving).severity is Severity.WARN
+
+
+def test_a_pool_that_this_migrations_own_upgrade_failed_is_mended_by_the_run() -> None:
+    failed = cluster("1.26.15", kms=OFF, state="Failed", pools=(pool("1.26.15", state="Failed"),))
+    ours = scene(failed, kept=journal(StepId.DISABLE_KMS, StepId.DECRYPT_SECRETS))
+    assert result_of("AZ-04", ours).severity is Severity.INFO
 
 
 def test_every_pool_that_is_not_well_is_named() -> None:

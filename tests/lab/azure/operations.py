@@ -235,9 +235,14 @@ class ClusterOperations:
         if not operation.pool:
             self.document["properties"]["provisioningState"] = state
         for pool in model.pools(self.document):
-            upgraded = operation.change is Change.UPGRADE and (
-                pool["orchestratorVersion"] != pool["currentOrchestratorVersion"]
-                or pool["provisioningState"] == "Upgrading"
+            # A reconcile takes up what a failed upgrade left of its pools.
+            upgraded = (
+                not operation.pool
+                and operation.change in (Change.UPGRADE, Change.RECONCILE)
+                and (
+                    pool["orchestratorVersion"] != pool["currentOrchestratorVersion"]
+                    or pool["provisioningState"] != "Succeeded"
+                )
             )
             if pool["name"] == operation.pool or upgraded:
                 pool["provisioningState"] = state
