@@ -78,7 +78,7 @@ class Runner:
         facts = facts_of(situation, plan)
         if plan.blocked or not plan.pending:
             return PlanDocument.of(cluster, plan, goal), facts
-        found = Inspection(self._world, skipped).whole(situation, goal)
+        found = Inspection(self._world, skipped).quick(situation, goal)
         command = command_of(Request(), cluster)
         stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
         return PlanDocument.of(cluster, plan, goal, found, stopped), facts
