@@ -66,10 +66,12 @@ def test_a_check_that_fails_stops_a_run_before_anything_is_changed(
     assert [c.id for c in result.checks if c.outcome == "failed"] == failing.split()
     assert (sim.puts, sim.api.writes, sim.journal_document, sim.lease_holder) == ([], 0, "", "")
     planned = sim.runner().plan(Goal())
-    assert planned.blocked is not None
-    assert planned.blocked.code == "KMSM115"
     assert planned.checks is not None
-    assert planned.checks.failed == len(failing.split())
+    if failing in ("C-04", "K-10 C-04"):  # a plan asks nothing that looks at every Secret
+        assert (planned.blocked, planned.checks.failed) == (None, 0)
+    else:
+        assert planned.blocked is not None
+        assert (planned.blocked.code, planned.checks.failed) == ("KMSM115", len(failing.split()))
     report = sim.runner().check(Goal())
     assert (report.ready, report.failed, int(exit_code(report))) == (False, len(failing.split()), 11)
 

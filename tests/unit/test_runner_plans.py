@@ -13,7 +13,7 @@ from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.plan_file import PlanFile
-from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page
+from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.runner import Runner
@@ -233,6 +233,9 @@ class _Counting:
         self.limits.append(limit)
         found: Page | Failure = self._secrets.page(namespace=namespace, limit=limit, token=token)
         return found
+
+    def create_canary(self) -> SecretRef:
+        raise AssertionError("a plan writes nothing")
 
 
 def test_making_a_plan_writes_nothing_and_lists_one_secret_twice() -> None:
