@@ -40,11 +40,12 @@ def start(
     stop_after: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
     request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
 
@@ -72,9 +73,9 @@ def verify(
 
 
 @command
-def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False) -> RunResult:
+def disable_kms(cmd: Any, resource_group_name: str, name: str, take_over: bool = False, yes: bool = False) -> RunResult:
     request = Request(only=StepId.DISABLE_KMS)
-    runner = runner_for(cmd, resource_group_name, name, Limits())
+    runner = runner_for(cmd, resource_group_name, name, Limits(), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
 
 
@@ -86,10 +87,11 @@ def upgrade(
     kubernetes_version: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
     request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
 
@@ -103,10 +105,11 @@ def enable_kms(
     key_vault: str | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(Request(goal, only=StepId.ENABLE_KMS), confirmation("az aks kms-migrate enable-kms", yes=yes))
 
 
@@ -118,9 +121,10 @@ def rewrite_secrets(
     namespace: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), take_over=take_over)
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
