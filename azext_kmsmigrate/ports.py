@@ -10,10 +10,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.checks.grant import RoleOffer
+from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -52,8 +55,23 @@ class Cluster(Protocol):
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult: ...
 
     def upgrade(
-        self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick
-    ) -> OperationResult: ...
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
+        """``plan``: a support plan to change to in the same request; long term support brings the premium tier.
+        ``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
+
+        The same version again is Azure's way to finish an upgrade that left something behind.
+        """
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        """Take away what ``force_until`` set: Azure keeps it until that time by itself."""
 
     def upgrade_pool(
         self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick
@@ -137,8 +155,38 @@ class Lease(Protocol):
 class Nodes(Protocol):
     """The nodes as the cluster shows them."""
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        """Node name to the version its kubelet reports."""
+    def all(self) -> tuple[Node, ...]:
+        """Every node now, from one list."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with."""
+
+    cluster: ClusterFacts
+    original_kms: KmsProfile | None = None
+    target_kms: KmsProfile | None = None
+
+
+class Inspector(Protocol):
+    """Looks at what checks read. Read-only; lists each kind at most once.
+
+    What it may not see, or cannot reach, is returned as ``Unseen`` or raised as one of ``errors``: never guessed.
+    """
+
+    @property
+    def topics(self) -> tuple[Topic[Any], ...]:
+        """What it can look at."""
+
+    def look(self, topic: Topic[Any], question: Question) -> Any:
+        """What the topic's own docstring promises, or ``Unseen``."""
+
+
+class Roles(Protocol):
+    """Role assignments in Azure."""
+
+    def assign(self, offer: RoleOffer) -> None:
+        """Make it, or leave it when it is there. Raises ``AzureError`` (ROLE_NOT_ASSIGNED) when the user may not."""
 
 
 class Clock(Protocol):

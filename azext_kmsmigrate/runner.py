@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.granting import Granting, curable
+from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.loop import (
+    Request,
+    Run,
+    command_of,
+    drift,
+    measure,
+    nothing_to_do,
+    observe,
+    observe_in_part,
+    refuse_outdated,
+)
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
+    CheckReport,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
@@ -27,8 +46,10 @@ from azext_kmsmigrate.results import (
 )
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
 
-Confirm = Callable[[ClusterFacts, Plan], None]
-"""Shows the plan and asks; raises when the user declines."""
+Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
+"""Shows the plan and what the checks warn of, and asks; raises when the user declines."""
+
+_NOTHING_CHANGED = "Nothing was changed: it was to be known before KMS is turned off, not after."
 
 
 class Runner:
@@ -40,10 +61,34 @@ class Runner:
 
     # read-only
 
-    def plan(self, goal: Goal) -> PlanDocument:
-        """What ``start`` would do now."""
-        situation = self._observe()
-        return PlanDocument.of(situation.cluster, decide(situation, goal))
+    def plan(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> PlanDocument:
+        """What ``start`` would do now, and whether the checks let it."""
+        document, _ = self.plan_and_facts(goal, skipped)
+        return document
+
+    def plan_and_facts(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> tuple[PlanDocument, dict[str, Any]]:
+        """The same, and what it was made from: see ``migration.plan_file``."""
+        situation = self._measured(self._observe(), goal)
+        cluster, plan = situation.cluster, decide(situation, goal)
+        facts = facts_of(situation, plan)
+        if plan.blocked or not plan.pending:
+            return PlanDocument.of(cluster, plan, goal), facts
+        found = Inspection(self._world, skipped).whole(situation, goal)
+        command = command_of(Request(), cluster)
+        stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        return PlanDocument.of(cluster, plan, goal, found, stopped), facts
+
+    def check(
+        self, goal: Goal, skipped: frozenset[str] = frozenset(), *, warnings_as_errors: bool = False
+    ) -> CheckReport:
+        """All checks, whatever they find: a cluster that cannot be reached is a finding too."""
+        inspection = Inspection(self._world, skipped)
+        situation = observe_in_part(self._world, inspection.reaches)
+        plan = decide(situation, goal)
+        found = inspection.whole(situation, goal)
+        for line in check_lines(found):
+            self._world.observer.say(line)
+        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
 
     def show(self) -> Status:
         """Where the migration stands."""
@@ -58,6 +103,7 @@ class Runner:
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
             next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+            irreversible=[s.id.value for s in plan.steps if not s.reversible],
         )
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
@@ -89,26 +135,41 @@ class Runner:
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
         situation = self._observe()
+        refuse_outdated(situation, request)
+        situation = self._measured(situation, request.goal)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
-        confirm(situation.cluster, shown)
+        inspection = Inspection(self._world, request.skipped)
+        found = inspection.whole(situation, request.goal)
+        granting = Granting(self._world, inspection)
+        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
+        if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
+            return stopped
+        confirm(situation.cluster, shown, found)
+        if grants:
+            granting.assign(situation, request.goal)
+            found = inspection.whole(situation, request.goal)
+            if stopped := self._stopped_by(found, situation, shown, request):
+                return stopped
         with self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
+            refuse_outdated(situation, request)
             plan = self._planned(situation, request)
             if nothing := nothing_to_do(situation, plan, request):
                 return nothing
             if plan.steps[0].id.place < shown.steps[0].id.place:
                 raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
-            return Run(self._world, self._rewriting, request, situation).to_the_end()
+            return Run(self._world, self._rewriting, inspection, found, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
         situation = self._observe()
         self._refuse_without_legacy_kms(situation)
         cluster = situation.cluster
-        confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
+        told = Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now.")
+        confirm(cluster, told, Preflight())
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         with self._world.lease.held():
@@ -144,12 +205,34 @@ class Runner:
             next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
         )
 
+    def _stopped_by(self, found: Preflight, situation: Situation, plan: Plan, request: Request) -> RunResult | None:
+        cluster = situation.cluster
+        command = command_of(request, cluster)
+        refused = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        if refused is None:
+            return None
+        for line in check_lines(found):
+            self._world.observer.say(line)
+        return RunResult(
+            ClusterDocument.of(cluster),
+            RunState.FAILED,
+            refused.what,
+            problem=ProblemDocument.of(refused),
+            next_command=command,
+            checks=[CheckDocument.of(r) for r in (*found.blocking, *found.warnings, *found.unknown)],
+        )
+
     def _planned(self, situation: Situation, request: Request) -> Plan:
         plan = decide(situation, request.goal)
         return only(plan, request.only, situation.cluster) if request.only else plan
 
     def _observe(self) -> Situation:
         return observe(self._world)
+
+    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+        """With the numbers for an estimate, where there is something to estimate."""
+        pending = decide(situation, goal).pending
+        return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod
     def _refuse_without_legacy_kms(situation: Situation) -> None:

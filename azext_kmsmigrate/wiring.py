@@ -6,17 +6,23 @@ import functools
 import getpass
 import json
 import os
+import shlex
 import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
+from azext_kmsmigrate.exit_codes import ExitCode, exit_code
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
-from azext_kmsmigrate.migration.plan import Plan
-from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.migration.plan import Goal, Plan
+from azext_kmsmigrate.migration.plan_file import PlanFile
+from azext_kmsmigrate.ports import Clock, Inspector, Observer
+from azext_kmsmigrate.results import PlanDocument
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
@@ -29,6 +35,8 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.cluster import ArmCluster
+    from azext_kmsmigrate.arm.resource_manager import ResourceManager
+    from azext_kmsmigrate.arm.role_assigner import ArmRoles
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -41,6 +49,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
     cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
+    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
     told = observer(cmd.cli_ctx)
@@ -52,8 +61,60 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
         nodes=KubeNodes(api),
         clock=clock,
         observer=told,
+        # On connections of their own: a look that was given up may still be using its one.
+        inspectors=(
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
+        ),
+        roles=ArmRoles(resources),
+        user=_me(),
     )
     return Runner(world, limits)
+
+
+def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
+    """Who looks at what the checks read: one line for each. ``client``: the SDK's ContainerServiceClient."""
+    from azext_kmsmigrate.kube.access_inspector import AccessInspector
+    from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.kube.upgrade_inspector import UpgradeInspector
+    from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
+
+    return (
+        AccessInspector(api),
+        SecretsInspector(KubeSecrets(api), clock),
+        UpgradeInspector(api),
+    )
+
+
+def azure_inspectors(cli_ctx: Any, client: Any, resources: Any, cluster: ClusterName) -> tuple[Inspector, ...]:
+    """Who asks Azure. ``client``: the SDK's ContainerServiceClient; ``resources``: of ``arm.resource_manager``."""
+    from azext_kmsmigrate.arm.key_inspector import KeyInspector
+    from azext_kmsmigrate.arm.surroundings_inspector import SurroundingsInspector
+    from azext_kmsmigrate.arm.upgrade_inspector import UpgradeInspector
+    from azext_kmsmigrate.arm.vault_data import VaultData
+
+    suffix = str(cli_ctx.cloud.suffixes.keyvault_dns)
+    data = VaultData(_token_source(cli_ctx, cluster, f"https://{suffix.strip('.')}", "the key vault"))
+    return (
+        KeyInspector(resources, data, suffix),
+        SurroundingsInspector(resources),
+        UpgradeInspector(client, resources),
+    )
+
+
+def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
+    def fetch() -> str:
+        from azure.cli.core._profile import Profile
+
+        from azext_kmsmigrate.arm.faults import translated
+
+        with translated(f"signing in to {what}", cluster):
+            (_, token, _), _, _ = Profile(cli_ctx=cli_ctx).get_raw_token(
+                resource=resource, subscription=cluster.subscription
+            )
+        return str(token)
+
+    return fetch
 
 
 class _Door:
@@ -114,12 +175,13 @@ def observer(cli_ctx: Any) -> Observer:
 def confirmation(command: str, *, yes: bool) -> Confirm:
     """Shows the plan on stderr and asks once, with No as the default."""
 
-    def confirm(cluster: ClusterFacts, plan: Plan) -> None:
+    def confirm(cluster: ClusterFacts, plan: Plan, found: Preflight) -> None:
         from knack.prompting import NoTTYException, prompt_y_n
 
+        from azext_kmsmigrate.report.checks_text import warning_lines
         from azext_kmsmigrate.report.plan_text import plan_lines
 
-        for line in plan_lines(cluster, plan):
+        for line in (*plan_lines(cluster, plan), *warning_lines(found)):
             sys.stderr.write(line + "\n")
         if yes:
             return
@@ -180,6 +242,9 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         if problem:
             logger.error("%s: %s %s", problem.code, problem.what, problem.why)
             logger.error("%s", problem.fix)
+        next_command = getattr(result, "next_command", None)
+        if next_command and not problem and not cmd.cli_ctx.only_show_errors:
+            sys.stderr.write(f"Next: {next_command}\n")
         _leave_with_exit_code(cmd.cli_ctx, result)
         return result
 
@@ -198,19 +263,33 @@ def write_report(path: str, result: object) -> None:
         raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
 
-def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
+def write_plan(path: str, goal: Goal, facts: dict[str, Any], document: PlanDocument) -> PlanDocument:
+    """Write the plan to a file that ``start --plan`` reads; the document then names that command."""
+    from azure.cli.core.util import todict
+
+    from azext_kmsmigrate.plan_store import save
+
+    if document.pending and not document.blocked:
+        name = f"-g {document.cluster.resource_group} -n {document.cluster.name}"
+        document = replace(document, next_command=f"az aks kms-migrate start {name} --plan {shlex.quote(path)}")
+    save(path, PlanFile(goal, facts, todict(document)))
+    return document
+
+
+def leave_with(cli_ctx: Any, code: ExitCode) -> None:
     """az exits 0 for whatever a handler returns; after it has printed the result, ours may say otherwise."""
     from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
 
-    from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+    def leave(*_: Any, **__: Any) -> None:
+        raise SystemExit(int(code))
 
+    cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+
+
+def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
     code = exit_code(result)
     if code is not ExitCode.DONE:
-
-        def leave(*_: Any, **__: Any) -> None:
-            raise SystemExit(int(code))
-
-        cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+        leave_with(cli_ctx, code)
 
 
 def _innermost(error: BaseException) -> str:

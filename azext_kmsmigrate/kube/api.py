@@ -108,13 +108,20 @@ class Api:
         :raises Answered: for 404, and for 409 on writing, which the caller understands
         :raises ClusterError: for everything else that does not go away
         """
+        return json.loads(self._answer(what, method, path, options))
+
+    def text(self, what: str, path: str) -> str:
+        """What the API server says of itself in plain text (``/metrics``); patient and raising as ``call`` is."""
+        return self._answer(what, "GET", path, {"accept": "text/plain"}).decode(errors="replace")
+
+    def _answer(self, what: str, method: str, path: str, options: Mapping[str, Any]) -> bytes:
         deadline = self._clock.monotonic() + _PATIENCE
         pause = 0.5
         while True:
             self._shared = self._shared or self._open_shared()
             answer = self._shared.send(method, path, **options)
             if isinstance(answer, bytes):
-                return json.loads(answer)
+                return answer
             if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
                 raise Answered(CONFLICT)
             if not answer.kind.retriable or self._clock.monotonic() > deadline:

@@ -171,6 +171,7 @@ def _ref(document: Mapping[str, Any]) -> SecretRef:
         uid=meta["uid"],
         resource_version=int(meta["resourceVersion"]),
         signature=hash(repr(meta.get("managedFields"))),
+        immutable=any("f:immutable" in (entry.get("fieldsV1") or ()) for entry in meta.get("managedFields") or ()),
     )
 
 

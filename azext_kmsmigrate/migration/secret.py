@@ -54,7 +54,7 @@ class SecretRef:
     """One Secret, from a list of metadata.
 
     ``signature`` is a hash of its managedFields: it changes when a client changes the Secret and stays when the
-    API server only stores it in another form.
+    API server only stores it in another form. ``immutable``: managedFields tell that somebody has set that field.
     """
 
     namespace: str
@@ -62,6 +62,7 @@ class SecretRef:
     uid: str
     resource_version: int
     signature: int
+    immutable: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -1,4 +1,4 @@
-"""Runs one pass over the Secrets: the only threads of the tool.
+"""Runs one pass over the Secrets: the only threads that write.
 
 The caller's thread lists pages and hands Secrets out; workers, each on its own connection, patch them. How many are
 at work at once is decided by ``pacing``. Memory does not grow with the number of Secrets: the queue is bounded by a
@@ -184,12 +184,8 @@ class _Crew:
 
     def unlisted(self, part: Unlisted) -> None:
         """A part of the list that could not be read counts as a failure, under the name the server gave."""
-        # Where the list could not go on behind it, that Secret is only the first of all that are unknown.
-        namespace, _, name = ("" if part.rest else part.failure.secret).partition("/")
         with self._change:
-            self.result.failed.append(
-                FailedSecret(namespace or part.namespace or "*", name or "*", part.failure.kind, part.failure.detail)
-            )
+            self.result.failed.append(part.failed())
 
     def finished(self) -> bool:
         """Whether everything queued is done; waits up to a second for it."""

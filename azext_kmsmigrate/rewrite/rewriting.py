@@ -16,6 +16,7 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
+from azext_kmsmigrate.migration.kms_v1 import KMS_V1_CACHE, KMS_V1_PER_SECOND
 from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
@@ -26,11 +27,6 @@ from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
 _NOWHERE = "aks-kms-migrate-nowhere"  # a namespace without Secrets: its list has a resourceVersion and no bad page
-
-# KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
-# (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
-# RSA 4096 in an HSM, 1,000 with RSA 3072.
-KMS_V1_CACHE, KMS_V1_PER_SECOND = 1000, 60.0
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class Daemon:
             "requests": lambda _: self._lab.azure.requests(),
             "operations": lambda _: self._lab.azure.operations(),
             "cluster": lambda _: self._lab.azure.cluster(),
+            "resource": lambda given: self._lab.azure.resource(given["id"]),
             "key-id": lambda given: self._lab.azure.key_id(given["key"]),
             "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),

@@ -10,18 +10,22 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
+from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
 from tests.sim.apiservers import CANARY
-from tests.sim.azure import Change, disabled, enabled, pool_upgraded, upgraded
+from tests.sim.azure import Change, disabled, enabled, force_ended, pool_upgraded, upgraded
+from tests.sim.inspector import SimInspector
 
 if TYPE_CHECKING:
     from tests.sim.cluster import SimCluster
@@ -52,6 +56,8 @@ class Process:
             nodes=_Nodes(self),
             clock=self.sim.clock,
             observer=_Observer(self),
+            inspectors=(SimInspector(self), SecretsInspector(_Secrets(self), self.sim.clock)),
+            user=self.name,
         )
 
     def point(self) -> None:
@@ -89,8 +95,22 @@ class _Cluster:
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult:
         return self._put("enable-kms", seen, enabled(kms), tick)
 
-    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
-        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole), tick)
+    def upgrade(
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
+        until = force_until.strftime("%Y-%m-%dT%H:%M:%SZ") if force_until else ""
+        change = upgraded(version, whole=whole, plan=plan, forced_until=until)
+        return self._put(f"upgrade {version}", seen, change, tick)
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        return self._put("end-force", seen, force_ended, tick)
 
     def upgrade_pool(self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick) -> OperationResult:
         return self._put(f"upgrade-pool {pool} {version}", seen, pool_upgraded(pool, version), tick)
@@ -236,9 +256,9 @@ class _Nodes:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
+    def all(self) -> tuple[Node, ...]:
         with self._process.call() as sim:
-            return sim.kubelets()
+            return sim.nodes()
 
 
 class _Observer:

@@ -73,6 +73,17 @@ class Identity:
         router.add("GET", "/{tenant}/discovery/v2.0/keys", self._keys)
         router.add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
 
+    def knows(self, object_id: str) -> bool:
+        """Whether the directory has this principal."""
+        return any(principal.object_id == object_id for principal in self._principals.values())
+
+    def add(self, principal: Principal) -> None:
+        self._principals[principal.client_id] = principal
+
+    def remove(self, client_id: str) -> Principal | None:
+        """Forget a principal, as when a managed identity is deleted; tokens that are out still hold."""
+        return self._principals.pop(client_id, None)
+
     def caller(self, request: Request, audiences: Iterable[str]) -> dict[str, Any]:
         """The claims of the request's bearer token.
 

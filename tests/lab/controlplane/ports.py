@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tests.lab.model import Endpoint, Provider
 
@@ -62,6 +62,9 @@ class Plane(Protocol):
 
     def upgrade(self, version: str) -> None:
         """Start this version's API servers on the same store, one replica after the other."""
+
+    def disruption_budgets(self) -> Iterable[Mapping[str, Any]]:
+        """The cluster's PodDisruptionBudgets, as the API server shows them."""
 
     def upgrade_pool(self, pool: str, version: str) -> None:
         """Let the kubelets of a pool's nodes follow, node by node."""
