@@ -44,6 +44,12 @@ def load_arguments(self: Any, _: str) -> None:
             help="Seconds without a sign of disagreement among the API servers before Secrets are rewritten. An API "
             "server that is being replaced may still write for about a minute.",
         )
+        c.argument(
+            "take_over",
+            action="store_true",
+            help="End another run on this cluster: it stops before its next step. Without it, a run that is alive is "
+            "left alone, and one that gave no sign of life for a minute is taken over.",
+        )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
         c.argument(
             "skip_check",

@@ -82,6 +82,7 @@ def start(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
+    take_over: bool = False,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -97,7 +98,7 @@ def start(
         path=plan_file or "",
         assign_roles=assign_role,
     )
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
 
@@ -126,10 +127,15 @@ def verify(
 
 @command
 def disable_kms(
-    cmd: Any, resource_group_name: str, name: str, skip_check: list[str] | None = None, yes: bool = False
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    skip_check: list[str] | None = None,
+    take_over: bool = False,
+    yes: bool = False,
 ) -> RunResult:
     request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
-    runner = runner_for(cmd, resource_group_name, name, Limits())
+    runner = runner_for(cmd, resource_group_name, name, Limits(), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
 
 
@@ -143,6 +149,7 @@ def upgrade(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
+    take_over: bool = False,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -150,7 +157,7 @@ def upgrade(
     goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
     goal = replace(goal, force_until=force_upgrade_until)
     request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
 
@@ -166,12 +173,13 @@ def enable_kms(
     assign_role: bool = False,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
     skipped = frozenset(skip_check or ())
     request = Request(goal, only=StepId.ENABLE_KMS, skipped=skipped, assign_roles=assign_role)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
     return runner.run(request, confirmation("az aks kms-migrate enable-kms", yes=yes))
 
 
@@ -183,9 +191,10 @@ def rewrite_secrets(
     namespace: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))
+    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), take_over=take_over)
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 

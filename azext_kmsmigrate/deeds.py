@@ -222,6 +222,7 @@ class Deeds:
                 continue
             self._world.observer.say(f"Upgrading node pool {pool.name} from {pool.version} to {seen.version}.")
             now = self._world.cluster.observe()
+            self._world.lease.renew(now=True)
             result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
             if not result.succeeded:
                 raise self._failed(f"the upgrade of node pool {pool.name}", result, "Secrets are under KMS v2.")
@@ -306,6 +307,7 @@ class Deeds:
             world.observer.say("Rewriting all Secrets all the same, as Microsoft's article says.")
             self._rewriting.rewrite_unsettled(world.tick)
         world.observer.say("Reconciling the cluster once.")
+        world.lease.renew(now=True)
         result = world.cluster.reconcile(world.cluster.observe(), world.tick)
         after = world.cluster.observe()
         if after.failed or not result.succeeded:
@@ -374,6 +376,6 @@ class Deeds:
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 
     def _save(self, journal: Journal) -> None:
-        self._world.lease.renew()
+        self._world.lease.renew(now=True)
         self._world.journal.save(journal)
         self.journal = journal

@@ -504,9 +504,10 @@ LEASE_HELD = _entry(
     "KMSM306",
     "lease-held",
     Kind.VALIDATION,
-    "Another run is at work on cluster '{name}': {holder}, last heard of {age} s ago.",
+    "Another run is at work on cluster '{name}': {holder}, since {since}.",
     "Two runs at once could undo each other's steps.",
-    "Wait for it, or, when it is gone, type the same command again after {left} s.",
+    "Wait for it: az aks kms-migrate show tells how far it is. To end it from here, type the same command with "
+    "--take-over: the other run stops before its next step.",
 )
 LEASE_LOST = _entry(
     "KMSM307",

@@ -160,10 +160,14 @@ class Lease(Protocol):
     """One runner at a time."""
 
     def held(self) -> AbstractContextManager[None]:
-        """Hold the Lease for the length of a ``with``. Raises ``Refused`` (LEASE_HELD) when another run has it."""
+        """Hold the Lease for the length of a ``with``.
 
-    def renew(self) -> None:
-        """Cheap to call often. Raises ``Lost`` when another runner has taken over."""
+        One that another run holds is watched: ``Refused`` (LEASE_HELD) as soon as that run is seen alive; taken over
+        when it gave no sign of life for the length of the Lease, or at once when the user said so.
+        """
+
+    def renew(self, *, now: bool = False) -> None:
+        """Cheap to call often. Raises ``Lost`` when another runner has taken over; ``now``: for certain."""
 
     def holder(self) -> str | None:
         """Who holds it now, in words; None when nobody does."""

@@ -29,7 +29,7 @@ from azext_kmsmigrate.runner import Confirm, Runner
 _R = TypeVar("_R")
 
 
-def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
+def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bool = False) -> Runner:
     """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
@@ -52,14 +52,15 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits) -> Runner:
     resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
+    told = observer(cmd.cli_ctx)
     world = World(
         cluster=ArmCluster(client, cluster, clock),
         secrets=KubeSecrets(api),
         journal=KubeJournalStore(api, cluster.resource_id),
-        lease=KubeLease(api, clock, _me(), name),
+        lease=KubeLease(api, clock, _me(), name, tell=told.heartbeat, take_over=take_over),
         nodes=KubeNodes(api),
         clock=clock,
-        observer=observer(cmd.cli_ctx),
+        observer=told,
         # On connections of their own: a look that was given up may still be using its one.
         inspectors=(
             *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),

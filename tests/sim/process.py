@@ -262,7 +262,7 @@ class _Lease:
     def _held(self) -> Iterator[None]:
         with self._process.call() as sim:
             if sim.lease_holder and sim.clock.monotonic() < sim.lease_until:
-                raise Refused(errors.LEASE_HELD, name="blue", holder=sim.lease_holder, age=1, left=59)
+                raise Refused(errors.LEASE_HELD, name="blue", holder=sim.lease_holder, since="2026-01-31T09:00:00Z")
             sim.lease_holder = self._process.name
             self._extend(sim)
         try:
@@ -271,7 +271,7 @@ class _Lease:
             if not self._process.dead and sim.lease_holder == self._process.name:
                 sim.lease_holder = ""
 
-    def renew(self) -> None:
+    def renew(self, *, now: bool = False) -> None:
         self._process.point()
         sim = self._process.sim
         if sim.lease_holder not in ("", self._process.name):
