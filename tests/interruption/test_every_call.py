@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.az import Az
 from tests.interruption.trial import QUICK, Call, Interruption, calls, survived
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
-from tests.az import Az
-from pathlib import Path
 
 EVERY = os.environ.get("EVERY_CALL") == "1"
 SECRETS = 4

@@ -10,6 +10,7 @@ import http.client
 import os
 import signal
 import threading
+from typing import Any
 
 _lock = threading.Lock()
 _calls = 0
@@ -23,7 +24,7 @@ def _die() -> None:
     threading.Event().wait()
 
 
-def putrequest(self, method, url, *args, **kwargs):
+def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
     global _calls
     with _lock:
         _calls += 1
@@ -33,10 +34,10 @@ def putrequest(self, method, url, *args, **kwargs):
                 file.write(f"{_calls} {method} {self.host}:{self.port} {url}\n")
         if _calls == int(_at) and _how == "before":
             _die()
-    return _putrequest(self, method, url, *args, **kwargs)
+    _putrequest(self, method, url, *args, **kwargs)
 
 
-def getresponse(self, *args, **kwargs):
+def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
     answer = _getresponse(self, *args, **kwargs)
     if getattr(self, "_aks_call", 0) == int(_at):
         if _how == "answered":
@@ -50,5 +51,5 @@ def getresponse(self, *args, **kwargs):
 
 
 if _log:
-    http.client.HTTPConnection.putrequest = putrequest
-    http.client.HTTPConnection.getresponse = getresponse
+    setattr(http.client.HTTPConnection, "putrequest", putrequest)  # noqa: B010 mypy keeps methods as they are
+    setattr(http.client.HTTPConnection, "getresponse", getresponse)  # noqa: B010
