@@ -5,18 +5,45 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from azext_kmsmigrate.migration.span import Span
+
 Row = OrderedDict[str, object]
 _BESIDE = 48  # columns that a detail has beside three or four others; a table is a hundred wide at most
 
 
 def plan_rows(plan: dict[str, Any]) -> list[Row]:
-    """One row a step; a single row when there is none or nothing may begin."""
-    rows = [Row(Step=s["id"], Status=s["status"], Detail=_cut(s["detail"] or s["title"])) for s in plan["steps"]]
+    """One row a step, then what they come to; a single row when there is none or nothing may begin."""
+
+    def row(step: str, status: str, detail: str, time: dict[str, Any] | None = None, undo: str = "") -> Row:
+        return Row(Step=step, Status=status, Time=_time(time), Undo=undo, Detail=_cut(detail, 44))
+
+    rows = [
+        row(s["id"], s["status"], s["detail"] or s["title"], s["estimate"], "yes" if s["reversible"] else "no")
+        for s in plan["steps"]
+    ]
+    if plan["estimate"]:
+        rows.append(row("-", "Together", "all steps", plan["estimate"]))
+    if plan["exposure"]:
+        rows.append(row("-", "Exposure", "Secrets may be stored without KMS", plan["exposure"]))
     if plan["blocked"]:
-        rows.append(
-            Row(Step="-", Status="Blocked", Detail=_cut(f"{plan['blocked']['code']} {plan['blocked']['what']}"))
-        )
-    return rows or [Row(Step="-", Status="NothingToDo", Detail=_cut(plan["summary"]))]
+        rows.append(row("-", "Blocked", f"{plan['blocked']['code']} {plan['blocked']['what']}"))
+    return rows or [row("-", "NothingToDo", plan["summary"])]
+
+
+def check_rows(report: dict[str, Any]) -> list[Row]:
+    """One row a finding of what blocks, warns or informs, then what is not known or left out, then what is well."""
+    rows: list[Row] = []
+    if report["blocked"]:
+        blocked = report["blocked"]
+        rows.append(_check_row(blocked["code"], "block", "blocked", blocked["what"]))
+    for check in report["checks"]:
+        whats = [f"{f['object']}: {f['what']}" for f in check["findings"]] or [check["note"] or check["title"]]
+        rows += [_check_row(check["id"], check["severity"], check["outcome"], what) for what in whats]
+    return rows
+
+
+def _check_row(check: str, severity: str, outcome: str, what: str) -> Row:
+    return Row(Id=check, Severity=severity, Outcome=outcome, What=_cut(what))
 
 
 def run_rows(run: dict[str, Any]) -> list[Row]:
@@ -85,6 +112,12 @@ def _secrets(step: dict[str, Any]) -> str:
     return (
         f"{counts['total']:,} Secrets, {counts['rewritten']:,} rewritten, {counts['failed']:,} failed" if counts else ""
     )
+
+
+def _time(span: dict[str, Any] | None) -> str:
+    if span is None:
+        return ""
+    return "?" if span["highSeconds"] is None else str(Span(span["lowSeconds"], span["highSeconds"]))
 
 
 def _cut(text: str, width: int = 60) -> str:

@@ -15,7 +15,11 @@ long-summary: >-
 
 helps["aks kms-migrate plan"] = """
 type: command
-short-summary: Show the steps that are left, in order, and what would stop them. Changes nothing.
+short-summary: Show the steps that are left, in order, how long they take, and what would stop them. Changes nothing.
+long-summary: >-
+    Times are ranges from the cluster's own numbers: its Secrets, the measured round trip, its node pools. 'exposure' is
+    how long Secrets may be stored without KMS. All upgrades are listed; the first is firm, the others are planned anew
+    after each. Exit code 10 with --detailed-exit-code: steps are left.
 examples:
   - name: See what a migration of the cluster consists of.
     text: az aks kms-migrate plan --resource-group MyResourceGroup --name MyManagedCluster --output table
@@ -23,6 +27,40 @@ examples:
     text: |
         az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 \\
             --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
+  - name: Write the plan to a file, have it read by somebody else, and run exactly that.
+    text: |
+        az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --out plan.json
+        az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --plan plan.json
+  - name: Plan an upgrade to a version that AKS supports under long term support only.
+    text: |
+        az aks kms-migrate plan -g MyResourceGroup -n MyManagedCluster --tier premium \\
+            --k8s-support-plan AKSLongTermSupport
+"""
+
+helps["aks kms-migrate check"] = """
+type: command
+short-summary: Check everything that the migration stands on, before anything is changed. Changes nothing.
+long-summary: >-
+    Looks at the cluster, its Secrets, the key, the vault and the way to the next version, and names each object that
+    would stop a later step, with the command that puts it right. 'start' runs the same checks first. Exit code 0 when
+    'start' would begin, 11 when it would not. A check that you may not look for is 'unknown', with the permission
+    that is missing; by itself it stops nothing. C-04 tries to rewrite every Secret without writing it (a dry run), which
+    takes as long as there are Secrets; --skip-check C-04 leaves it out.
+examples:
+  - name: See what would stop a migration.
+    text: az aks kms-migrate check --resource-group MyResourceGroup --name MyManagedCluster --output table
+  - name: Check for a certain version and another key.
+    text: |
+        az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
+  - name: Stop a pipeline at whatever is not well; the time without KMS (K-12) is accepted.
+    text: az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --warnings-as-errors --skip-check K-12
+  - name: Have every Secret that cannot be rewritten in a file, however many there are.
+    text: az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --report-file findings.json
+  - name: Print what blocks and what to type about it.
+    text: |
+        az aks kms-migrate check -g MyResourceGroup -n MyManagedCluster --output tsv \\
+            --query "checks[?outcome=='failed'].findings[].[object, what, fix]"
 """
 
 helps["aks kms-migrate start"] = """
@@ -31,15 +69,19 @@ short-summary: Migrate the cluster to KMS v2, or go on where an earlier run stop
 long-summary: >-
     Shows the plan, asks once, and runs it to the end. What is left is decided from what Azure and the cluster say
     now, so the same command continues whatever stopped it. A finished migration is left alone: exit code 0, nothing
-    written. Exit code 11: Secrets failed or are not proven; they are named under 'failed'. Exit code 20: stopped at a
-    safe point.
+    written. Exit code 11: a check failed before a step, which is then not begun (named under 'checks'), or Secrets
+    failed or are not proven (named under 'failed'). Exit code 20: stopped at a safe point.
 examples:
   - name: Migrate a cluster with the key it has now.
     text: az aks kms-migrate start --resource-group MyResourceGroup --name MyManagedCluster
   - name: Migrate in a pipeline, without a question, to a certain version.
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --kubernetes-version 1.27.1 --yes
+  - name: Upgrade although PodDisruptionBudgets or clients of deprecated APIs are in the way, if it begins by then.
+    text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --force-upgrade-until 2026-01-31T18:00:00Z
   - name: Stop when all Secrets are proven to be stored without KMS, before the upgrade.
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --stop-after decrypt-secrets
+  - name: Migrate although a check fails, at your own risk; who chose that is kept in the journal.
+    text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --skip-check K-10
   - name: Turn on KMS v2 with a key in a private vault.
     text: |
         az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --key-vault-access Private \\

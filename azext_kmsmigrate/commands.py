@@ -10,6 +10,7 @@ from azext_kmsmigrate import _format
 def load_command_table(self: Any, _: Any) -> None:
     with self.command_group("aks kms-migrate") as g:
         g.custom_command("plan", "plan", table_transformer=_format.plan_rows)
+        g.custom_command("check", "check", table_transformer=_format.check_rows)
         g.custom_command("start", "start", table_transformer=_format.run_rows)
         g.custom_show_command("show", "show", table_transformer=_format.status_rows)
         g.custom_command("verify", "verify", table_transformer=_format.verification_rows)

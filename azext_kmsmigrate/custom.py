@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from azext_kmsmigrate.check_document import MOST_NAMED
+from azext_kmsmigrate.exit_codes import ExitCode
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.migration.facts import NetworkAccess
+from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.results import PlanDocument, RunResult, Status, Verification
+from azext_kmsmigrate.plan_store import load
+from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.wiring import command, confirmation, runner_for, write_report
+from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
 
 
 @command
@@ -23,9 +27,46 @@ def plan(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    out: str | None = None,
+    detailed_exit_code: bool = False,
+    progress: str = "auto",
 ) -> PlanDocument:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    return runner_for(cmd, resource_group_name, name, Limits()).plan(goal)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    runner = runner_for(cmd, resource_group_name, name, Limits(), progress)
+    document, facts = runner.plan_and_facts(goal, frozenset(skip_check or ()))
+    if out:
+        document = write_plan(out, goal, facts, document)
+    if detailed_exit_code and document.pending:
+        leave_with(cmd.cli_ctx, ExitCode.PENDING)
+    return document
+
+
+@command
+def check(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    kubernetes_version: str | None = None,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    warnings_as_errors: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    max_parallel: int = 64,
+    report_file: str | None = None,
+    progress: str = "auto",
+) -> CheckReport:
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    runner = runner_for(cmd, resource_group_name, name, Limits(parallel=max_parallel), progress)
+    report = runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    if report_file:
+        write_report(report_file, report)
+    return report.shortened()
 
 
 @command
@@ -38,14 +79,31 @@ def start(
     key_vault_access: str | None = None,
     key_vault: str | None = None,
     stop_after: str | None = None,
+    skip_check: list[str] | None = None,
+    assign_role: bool = False,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
+    take_over: bool = False,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
+    plan_file: str | None = None,
     progress: str = "auto",
 ) -> RunResult:
-    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault)
-    request = Request(goal, stop_after=StepId(stop_after) if stop_after else None)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
+    goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
+    agreed = load(plan_file, resource_group_name, name) if plan_file else None
+    request = Request(
+        replace(agreed.goal if agreed else goal, force_until=force_upgrade_until),
+        stop_after=StepId(stop_after) if stop_after else None,
+        skipped=frozenset(skip_check or ()),
+        plan=agreed,
+        path=plan_file or "",
+        assign_roles=assign_role,
+    )
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
+    )
     return runner.run(request, confirmation(cmd, "az aks kms-migrate start", yes=yes, progress=progress))
 
 
@@ -70,13 +128,21 @@ def verify(
     )
     if report_file:
         write_report(report_file, found)
-    return found.shortened(100)
+    return found.shortened(MOST_NAMED)
 
 
 @command
-def disable_kms(cmd: Any, resource_group_name: str, name: str, yes: bool = False, progress: str = "auto") -> RunResult:
-    request = Request(only=StepId.DISABLE_KMS)
-    runner = runner_for(cmd, resource_group_name, name, Limits(), progress)
+def disable_kms(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    skip_check: list[str] | None = None,
+    take_over: bool = False,
+    yes: bool = False,
+    progress: str = "auto",
+) -> RunResult:
+    request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
+    runner = runner_for(cmd, resource_group_name, name, Limits(), progress, take_over=take_over)
     return runner.run(request, confirmation(cmd, "az aks kms-migrate disable-kms", yes=yes, progress=progress))
 
 
@@ -86,13 +152,22 @@ def upgrade(
     resource_group_name: str,
     name: str,
     kubernetes_version: str | None = None,
+    skip_check: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    force_upgrade_until: datetime | None = None,
+    take_over: bool = False,
     yes: bool = False,
+    tier: str | None = None,
+    k8s_support_plan: str | None = None,
     progress: str = "auto",
 ) -> RunResult:
-    request = Request(Goal(kubernetes_version=kubernetes_version or ""), only=StepId.UPGRADE)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
+    goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
+    goal = replace(goal, force_until=force_upgrade_until)
+    request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
+    )
     return runner.run(request, confirmation(cmd, "az aks kms-migrate upgrade", yes=yes, progress=progress))
 
 
@@ -104,17 +179,21 @@ def enable_kms(
     key_id: str | None = None,
     key_vault_access: str | None = None,
     key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    assign_role: bool = False,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
     progress: str = "auto",
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress)
-    return runner.run(
-        Request(goal, only=StepId.ENABLE_KMS),
-        confirmation(cmd, "az aks kms-migrate enable-kms", yes=yes, progress=progress),
+    skipped = frozenset(skip_check or ())
+    request = Request(goal, only=StepId.ENABLE_KMS, skipped=skipped, assign_roles=assign_role)
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
     )
+    return runner.run(request, confirmation(cmd, "az aks kms-migrate enable-kms", yes=yes, progress=progress))
 
 
 @command
@@ -125,17 +204,34 @@ def rewrite_secrets(
     namespace: list[str] | None = None,
     settle_seconds: int = 60,
     max_parallel: int = 64,
+    take_over: bool = False,
     yes: bool = False,
     progress: str = "auto",
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress)
+    runner = runner_for(
+        cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress, take_over=take_over
+    )
     return runner.rewrite(
         confirmation(cmd, "az aks kms-migrate rewrite-secrets", yes=yes, progress=progress), tuple(namespace or ())
     )
 
 
-def _goal(version: str | None, key_id: str | None, access: str | None, vault_id: str | None) -> Goal:
-    return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
+def _goal(
+    version: str | None,
+    key_id: str | None,
+    access: str | None,
+    vault_id: str | None,
+    tier: str | None = None,
+    plan: str | None = None,
+) -> Goal:
+    return Goal(
+        version or "",
+        key_id or "",
+        NetworkAccess(access) if access else None,
+        vault_id or "",
+        SupportPlan(plan) if plan else None,
+        tier or "",
+    )
 
 
 def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:

@@ -9,17 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError
-from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded
-from azext_kmsmigrate.migration.facts import ClusterFacts
+from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Refused
+from azext_kmsmigrate.kubelets import Kubelets
+from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded, Warned
+from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.refusal import refusal_in, shortened
 from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
-from azext_kmsmigrate.ports import Clock, Cluster, JournalStore, Lease, Nodes, Observer, OperationResult, Secrets
+from azext_kmsmigrate.ports import (
+    Clock,
+    Cluster,
+    Inspector,
+    JournalStore,
+    Lease,
+    Nodes,
+    Observer,
+    OperationResult,
+    Roles,
+    Secrets,
+)
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
 from azext_kmsmigrate.rewrite.settler import Settled
@@ -27,7 +43,7 @@ from azext_kmsmigrate.rewrite.settler import Settled
 
 @dataclass(frozen=True)
 class World:
-    """All that a run touches, as ports."""
+    """All that a run touches, as ports. ``user``: who runs it, in words for a record."""
 
     cluster: Cluster
     secrets: Secrets
@@ -36,12 +52,18 @@ class World:
     nodes: Nodes
     clock: Clock
     observer: Observer
+    inspectors: tuple[Inspector, ...] = ()
+    roles: Roles | None = None
+    user: str = ""
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def say(self, text: str) -> None:
         self.observer.tell(Note(text))
+
+    def warn(self, text: str) -> None:
+        self.observer.tell(Warned(text))
 
     @contextmanager
     def telling(self, begun: StepBegun) -> Iterator[Callable[[str], None]]:
@@ -75,12 +97,27 @@ class World:
 
 
 class Deeds:
-    """The steps of one run. ``journal`` is the newest state of the journal, stored or about to be."""
+    """The steps of one run. ``journal`` is the newest state of the journal, stored or about to be.
 
-    def __init__(self, world: World, rewriting: Rewriting, journal: Journal, next_command: str) -> None:
+    A step that has to be done again in this run (a hop, or somebody else's change, makes its proof due anew) counts its
+    Secrets over all of that, in the journal and in the result: see ``SecretCounts.over_rounds``.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        rewriting: Rewriting,
+        journal: Journal,
+        next_command: str,
+        name: ClusterName,
+        force_until: datetime | None = None,
+    ) -> None:
         self._world, self._rewriting, self._next = world, rewriting, next_command
+        self._name, self._force_until = name, force_until
+        self._kubelets = Kubelets(world.nodes, world.cluster, world.observer)
         self.journal = journal
         self.evidence: Evidence | None = None
+        self._counts: dict[StepId, SecretCounts] = {}
 
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
@@ -113,6 +150,25 @@ class Deeds:
         """Everything is done and proven."""
         self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
         self._world.secrets.delete_canary()
+
+    def end_force(self, seen: ClusterFacts) -> None:
+        """Take away an override of the upgrade that this migration set; a failure is told, for it ends by itself."""
+        ours = self.journal.forced_until
+        if not ours:
+            return
+        if seen.forced_until == ours:
+            try:
+                result = self._world.cluster.end_force(seen, self._world.tick)
+                problem = "" if result.succeeded else f"{result.status} ({result.code or 'no code'})"
+            except AzureError as error:
+                problem = error.what
+            if problem:
+                self._world.warn(
+                    f"The upgrade's override could not be taken away: {problem} It ends by itself at {ours}, or with: "
+                    f"az aks update {seen.name.option_text} --disable-force-upgrade"
+                )
+                return
+        self._save(replace(self.journal, forced_until=""))
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""
@@ -161,33 +217,66 @@ class Deeds:
             f"Upgrading from {seen.version} to {hop.version}"
             + (", control plane and node pools." if hop.whole else ", the control plane first.")
         )
-        result = self._world.cluster.upgrade(seen, hop.version, whole=hop.whole, tick=self._world.tick)
+        self._note_force()
+        result = self._request(hop, seen)
         after = self._world.cluster.observe()
         if not result.succeeded:
             raise self._failed(f"the upgrade to {hop.version}", result, self._unencrypted())
-        behind = [p.name for p in after.pools if p.version < hop.version] if hop.whole else []
+        behind = [p.name for p in after.pools if p.upgradable and p.version < hop.version] if hop.whole else []
         if after.version != hop.version or behind:
             found = f"Kubernetes {after.version}" + (f", node pools behind: {', '.join(behind)}" if behind else "")
             raise self._not_as_asked(f"the upgrade to {hop.version}", found, after)
         if hop.whole:
-            self._check_kubelets(hop.version, after)
+            self._check_kubelets(step, hop.version, after)
+
+    def _request(self, hop: Hop, seen: ClusterFacts) -> OperationResult:
+        try:
+            return self._world.cluster.upgrade(
+                seen,
+                hop.version,
+                whole=hop.whole,
+                tick=self._world.tick,
+                plan=hop.plan,
+                force_until=self._force_until,
+            )
+        except errors.Conflict:
+            raise
+        except AzureError as error:
+            if not hop.conditional and hop.version not in self._world.cluster.offers().versions:
+                raise errors.Conflict(
+                    errors.OFFER_GONE, version=hop.version, group=seen.name.group, name=seen.name.name
+                ) from error
+            raise
 
     def _upgrade_node_pools(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         for pool in seen.pools:
-            if pool.version >= seen.version:
+            if pool.version >= seen.version or not pool.upgradable:
                 continue
             self._world.say(f"Upgrading node pool {pool.name} from {pool.version} to {seen.version}.")
             now = self._world.cluster.observe()
+            self._world.lease.renew(now=True)
             result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
             if not result.succeeded:
                 raise self._failed(f"the upgrade of node pool {pool.name}", result, "Secrets are under KMS v2.")
-        self._check_kubelets(seen.version, self._world.cluster.observe())
+        self._check_kubelets(step, seen.version, self._world.cluster.observe())
+
+    def _note_force(self) -> None:
+        """What is set has to be known to whoever goes on after this process, so it is noted before it is."""
+        if self._force_until is None:
+            return
+        until = self._force_until.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if self._world.clock.now() >= self._force_until:
+            raise Refused(errors.FORCE_EXPIRED, until=until, state=self._unencrypted(), next=self._next)
+        self._world.say(f"Passing over deprecated APIs and PodDisruptionBudgets, as asked, until {until}.")
+        self._save(replace(self.journal, forced_until=until))
 
     def _rewrite(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         wanted = stored_form(seen.kms_state)
         settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
         barrier = self._barrier(settled)
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick, barrier=barrier)
+        earlier = self._counts.get(step)
+        self._counts[step] = self.evidence.counts.over_rounds(earlier.rewritten if earlier else 0)
         self._judge(self.evidence, step)
         # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
         # servers' counters nothing else shows that they changed over.
@@ -250,6 +339,7 @@ class Deeds:
             world.say("Rewriting all Secrets all the same, as Microsoft's article says.")
             self._rewriting.rewrite_unsettled(world.tick)
         world.say("Reconciling the cluster once.")
+        world.lease.renew(now=True)
         result = world.cluster.reconcile(world.cluster.observe(), world.tick)
         after = world.cluster.observe()
         if after.failed or not result.succeeded:
@@ -264,28 +354,27 @@ class Deeds:
         record = CanaryRecord(canary.uid, str(canary.resource_version), before)
         self._save(replace(self.journal, canary=record, barrier=0))
 
-    def _check_kubelets(self, version: KubernetesVersion, seen: ClusterFacts) -> None:
-        behind = sorted(n for n, v in self._world.nodes.kubelets().items() if v < version)
-        if behind:
-            raise ClusterError(
-                errors.NODES_BEHIND,
-                version=version,
-                nodes=", ".join(behind[:10]),
-                group=seen.name.group,
-                name=seen.name.name,
-            )
+    def _check_kubelets(self, step: StepId, version: KubernetesVersion, seen: ClusterFacts) -> None:
+        told = self._kubelets.confirm(version, seen, self._world.tick)
+        record = self.journal.record_of(step)
+        if told and record is not None:
+            self._save(self.journal.with_step(replace(record, detail=f"{record.detail}; {told}")))
 
     def _unencrypted(self) -> str:
         since = self.journal.exposed_from
         return "Secrets may be stored without KMS" + (f", since {since}; none is lost." if since else "; none is lost.")
 
     def _failed(self, what: str, result: OperationResult, state: str) -> AzureError:
+        refusal = refusal_in(result.code, result.detail)
+        if refusal is not None:
+            how = f"Azure's operation for {what} ended '{result.status}'"
+            return refusal.error(how, state, self._name, self._next)
         return AzureError(
             errors.OPERATION_FAILED,
             what=what,
             status=result.status,
             code=result.code or "no code",
-            detail=result.detail or "no detail",
+            detail=shortened(result.detail) or "no detail",
             state=state,
             next=self._next,
         )
@@ -307,21 +396,18 @@ class Deeds:
                 self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
                 target_kms=plan.target_kms or self.journal.target_kms,
                 target_version=target,
+                support_plan=plan.support_plan.value if plan.support_plan is SupportPlan.LONG_TERM else "",
             )
         )
 
     def _end(self, step: StepId, status: StepStatus, problem: str) -> None:
         record = self.journal.record_of(step)
         assert record is not None
-        counts = self.evidence.passes[0].counts if self.evidence and self.evidence.passes and _rewrites(step) else None
+        counts = self._counts.get(step)
         ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 
     def _save(self, journal: Journal) -> None:
-        self._world.lease.renew()
+        self._world.lease.renew(now=True)
         self._world.journal.save(journal)
         self.journal = journal
-
-
-def _rewrites(step: StepId) -> bool:
-    return step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)

@@ -162,14 +162,6 @@ CLUSTER_FAILED = _entry(
     "That operation was not one of this migration, so what it left behind is not known.",
     "Bring the cluster to 'Succeeded' first, by repairing it and reconciling: az aks update -g {group} -n {name}",
 )
-NODE_POOL_FAILED = _entry(
-    "KMSM106",
-    "node-pool-failed",
-    Kind.VALIDATION,
-    "Node pool '{pool}' of cluster '{name}' is in state '{operation}'.",
-    "Azure refuses to upgrade a cluster with a failed node pool; KMS would stay off meanwhile.",
-    "Repair the pool, for example: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} -k {version}",
-)
 NO_UPGRADE_PATH = _entry(
     "KMSM107",
     "no-upgrade-path",
@@ -194,14 +186,6 @@ DRIFT = _entry(
     "Cluster '{name}' was changed by somebody else during this run: {change}.",
     "The next step was planned for another state; going on could undo the other change or lose Secrets.",
     "Find out who did it (az monitor activity-log list -g {group}), pause that pipeline, then type: {next}",
-)
-IDENTITY_UNSUPPORTED = _entry(
-    "KMSM110",
-    "identity-unsupported",
-    Kind.VALIDATION,
-    "Cluster '{name}' has a {identity} identity.",
-    "AKS turns KMS on only for clusters with a user-assigned identity, so the last step would be refused.",
-    "Give it one: az aks update -g {group} -n {name} --enable-managed-identity --assign-identity IDENTITY_ID",
 )
 VNET_INTEGRATION_NEEDED = _entry(
     "KMSM111",
@@ -236,6 +220,41 @@ CLUSTER_DELETING = _entry(
     "Cluster '{name}' is being deleted.",
     "There is nothing left to migrate.",
     "Check the name and the subscription: az aks list -o table",
+)
+CHECKS_FAILED = _entry(
+    "KMSM115",
+    "checks-failed",
+    Kind.VALIDATION,
+    "{count} of the checks before '{step}' failed on cluster '{name}'; first: {first}.",
+    "{state}",
+    "{fix} See all findings: az aks kms-migrate check -g {group} -n {name} -o table. Then type: {next}",
+)
+LONG_TERM_ONLY = _entry(
+    "KMSM121",
+    "long-term-support-only",
+    Kind.VALIDATION,
+    "The only upgrade of cluster '{name}' (Kubernetes {version}) that leads to {target} is to {offered}, which AKS "
+    "supports under long term support only.",
+    "Long term support needs the Premium tier, which costs money, and cannot be left again once the community's "
+    "support for the version has ended: it is never asked for unless you say so.",
+    "If that is wanted: az aks kms-migrate {command} -g {group} -n {name} --tier premium "
+    "--k8s-support-plan AKSLongTermSupport",
+)
+PREMIUM_NEEDED = _entry(
+    "KMSM122",
+    "premium-tier-needed",
+    Kind.MISSING_ARGUMENT,
+    "Long term support was asked for, and cluster '{name}' is in tier '{tier}'.",
+    "AKS Long Term Support is only available for Premium tier clusters, and that tier costs money.",
+    "Add: --tier premium. What it costs: https://azure.microsoft.com/pricing/details/kubernetes-service/",
+)
+PLAN_OUTDATED = _entry(
+    "KMSM123",
+    "plan-outdated",
+    Kind.VALIDATION,
+    "The plan in '{path}' was made from other facts about cluster '{name}'; changed since: {changes}.",
+    "What was read and agreed to is not what would be done now.",
+    "Make and read a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
 )
 
 # 2xx: Azure
@@ -272,6 +291,14 @@ AZURE_FORBIDDEN = _entry(
     "The migration needs read and write on the cluster and listClusterUserCredential/action.",
     "Ask for the role 'Azure Kubernetes Service Contributor Role' on the cluster, then type the command again.",
 )
+ROLE_NOT_ASSIGNED = _entry(
+    "KMSM209",
+    "role-not-assigned",
+    Kind.FORBIDDEN,
+    "The role '{role}' on {scope} was not assigned: {why}.",
+    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
+    "Ask an owner of the vault to type: {command}",
+)
 AZURE_UNREACHABLE = _entry(
     "KMSM205",
     "azure-unreachable",
@@ -295,6 +322,137 @@ NOT_WHAT_WAS_ASKED = _entry(
     "Azure reported success for {what}, but the cluster shows {found}.",
     "The next step stands on this one, so it is not started.",
     "Look at it with: az aks show -g {group} -n {name}. Then type: {next}",
+)
+OFFER_GONE = _entry(
+    "KMSM221",
+    "offer-gone",
+    Kind.AZURE,
+    "Azure no longer offers the upgrade to {version}.",
+    "Versions come and go; the way is planned anew from what is offered now.",
+    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. Then type the same command again.",
+)
+
+# 23x: what Azure says no to an upgrade for; ``how`` tells whether it refused the request or ended the operation
+
+DEPRECATED_API_IN_USE = _entry(
+    "KMSM230",
+    "deprecated-api-in-use",
+    Kind.AZURE,
+    "{how}: clients used an API in the last 12 hours that the new version does not serve: {objects} ({code}).",
+    "{state}",
+    "Move the client to the newer API (https://kubernetes.io/docs/reference/using-api/deprecation-guide) and wait 12 "
+    "hours. Then type: {next}. To pass over it: {next} --force-upgrade-until TIME, such as 2026-01-31T18:00:00Z",
+)
+BUDGET_IN_THE_WAY = _entry(
+    "KMSM231",
+    "disruption-budget-in-the-way",
+    Kind.AZURE,
+    "{how}: these PodDisruptionBudgets never let a pod go: {objects} ({code}).",
+    "{state}",
+    "Let one pod go (kubectl -n NAMESPACE edit pdb NAME), or run one pod more. Then type: {next}. To pass over them: "
+    "{next} --force-upgrade-until TIME, such as 2026-01-31T18:00:00Z",
+)
+DRAIN_FAILED = _entry(
+    "KMSM232",
+    "drain-failed",
+    Kind.AZURE,
+    "{how}: a node could not be drained in time: {objects} ({code}).",
+    "{state}",
+    "See what holds its pods (kubectl get pdb -A) and let them go. Then type: {next}. The upgrade goes on with the "
+    "nodes that are left.",
+)
+QUOTA_EXCEEDED = _entry(
+    "KMSM233",
+    "quota-exceeded",
+    Kind.AZURE,
+    "{how}: the subscription's quota does not hold the nodes that it adds ({code}): {detail}.",
+    "{state}",
+    "Ask for more (az vm list-usage -l LOCATION -o table shows the quotas), or let no node be added: az aks nodepool "
+    "update -g {group} --cluster-name {name} -n POOL --max-surge 0 --max-unavailable 1. Then type: {next}",
+)
+SUBNET_FULL = _entry(
+    "KMSM234",
+    "subnet-full",
+    Kind.AZURE,
+    "{how}: a subnet has no addresses for the nodes that it adds ({code}): {detail}.",
+    "{state}",
+    "Free addresses, or let no node be added: az aks nodepool update -g {group} --cluster-name {name} -n POOL "
+    "--max-surge 0 --max-unavailable 1. Then type: {next}",
+)
+NO_CAPACITY = _entry(
+    "KMSM235",
+    "no-capacity",
+    Kind.AZURE,
+    "{how}: Azure has no machines or addresses left of the kind that the nodes need ({code}): {detail}.",
+    "{state}",
+    "Such shortages may pass: after a while, type: {next}",
+)
+VERSION_NOT_ALLOWED = _entry(
+    "KMSM236",
+    "version-not-allowed",
+    Kind.AZURE,
+    "{how}: the version is not offered ({code}): {detail}.",
+    "{state}",
+    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. Then type: {next}",
+)
+POOLS_AT_ODDS = _entry(
+    "KMSM237",
+    "pools-at-odds",
+    Kind.AZURE,
+    "{how}: the versions of the node pools do not fit ({code}): {detail}.",
+    "{state}",
+    "Pause automatic upgrades and pipelines (az aks update -g {group} -n {name} --auto-upgrade-channel none). "
+    "Then type: {next}",
+)
+LOCKED = _entry(
+    "KMSM238",
+    "locked",
+    Kind.AZURE,
+    "{how}: a lock forbids it ({code}): {detail}.",
+    "{state}",
+    "Find it: az lock list -o table (also of the node resource group: az aks show -g {group} -n {name} --query "
+    "nodeResourceGroup). Have it removed. Then type: {next}",
+)
+POLICY_DENIED = _entry(
+    "KMSM239",
+    "policy-denied",
+    Kind.AZURE,
+    "{how}: an Azure Policy forbids it ({code}): {detail}.",
+    "{state}",
+    "Ask whoever assigned it for an exemption of the cluster. Then type: {next}",
+)
+PRINCIPAL_EXPIRED = _entry(
+    "KMSM240",
+    "service-principal-expired",
+    Kind.AZURE,
+    "{how}: the cluster's service principal cannot sign in ({code}): {detail}.",
+    "{state}",
+    "Renew its secret: az aks update-credentials -g {group} -n {name} --reset-service-principal --service-principal "
+    "ID --client-secret SECRET. Then type: {next}",
+)
+NODES_CUT_OFF = _entry(
+    "KMSM241",
+    "nodes-cut-off",
+    Kind.AZURE,
+    "{how}: new nodes do not reach what they have to load, or the API server ({code}): {detail}.",
+    "{state}",
+    "Open what https://learn.microsoft.com/azure/aks/outbound-rules-control-egress names. Then type: {next}",
+)
+SUBSCRIPTION_DISABLED = _entry(
+    "KMSM242",
+    "subscription-disabled",
+    Kind.AZURE,
+    "{how}: the subscription takes no changes ({code}): {detail}.",
+    "{state}",
+    "Ask the owner of the subscription (az account show). Then type: {next}",
+)
+FORCE_EXPIRED = _entry(
+    "KMSM243",
+    "force-expired",
+    Kind.VALIDATION,
+    "--force-upgrade-until {until} had passed when the upgrade was about to begin.",
+    "AKS passes over deprecated APIs and PodDisruptionBudgets only for upgrades that begin before that time. {state}",
+    "Give a later time: {next} --force-upgrade-until TIME",
 )
 
 # 3xx: the Kubernetes API server
@@ -346,9 +504,10 @@ LEASE_HELD = _entry(
     "KMSM306",
     "lease-held",
     Kind.VALIDATION,
-    "Another run is at work on cluster '{name}': {holder}, last heard of {age} s ago.",
+    "Another run is at work on cluster '{name}': {holder}, since {since}.",
     "Two runs at once could undo each other's steps.",
-    "Wait for it, or, when it is gone, type the same command again after {left} s.",
+    "Wait for it: az aks kms-migrate show tells how far it is. To end it from here, type the same command with "
+    "--take-over: the other run stops before its next step.",
 )
 LEASE_LOST = _entry(
     "KMSM307",
@@ -373,7 +532,17 @@ NODES_BEHIND = _entry(
     Kind.CLUSTER,
     "Azure reports the upgrade to {version} as done, but these nodes still run another kubelet: {nodes}.",
     "A node left behind falls out of the supported skew and misses what the upgrade was for.",
-    "Upgrade its pool again: az aks nodepool upgrade -g {group} --cluster-name {name} -n POOL -k {version}",
+    "It was asked for once more in vain. Type: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} "
+    "-k {version}; if they stay behind, ask Azure support.",
+)
+SIGN_IN_REFUSED = _entry(
+    "KMSM310",
+    "sign-in-refused",
+    Kind.AUTHENTICATION,
+    "The API server of the cluster does not accept your sign-in, to {what} ({code}).",
+    "A new token was asked for and refused too: the sign-in was revoked, or this machine's clock is wrong. It stopped "
+    "before its next write; what was done is kept.",
+    "Check the clock (date -u) and sign in again: az login. Then type the same command again.",
 )
 
 # 4xx: Secrets
@@ -461,6 +630,14 @@ BAD_VERSION = _entry(
     "A version is MAJOR.MINOR or MAJOR.MINOR.PATCH, for example 1.27 or 1.27.1.",
     "See what is offered: az aks get-upgrades -g {group} -n {name} -o table",
 )
+BAD_FORCE_UNTIL = _entry(
+    "KMSM530",
+    "bad-force-until",
+    Kind.ARGUMENT,
+    "--force-upgrade-until '{until}' is not a time that can be taken: {reason}.",
+    "AKS passes over deprecated APIs and PodDisruptionBudgets for upgrades that begin before that time.",
+    "Give a time in UTC in the next 7 days, such as {example}",
+)
 
 REPORT_FILE = _entry(
     "KMSM508",
@@ -469,6 +646,47 @@ REPORT_FILE = _entry(
     "The report could not be written to '{path}' ({code}).",
     "What was found is lost with it; nothing in the cluster depends on it.",
     "Give another --report-file, in a directory that exists and is yours.",
+)
+UNKNOWN_CHECK = _entry(
+    "KMSM509",
+    "unknown-check",
+    Kind.ARGUMENT,
+    "--skip-check: there is no check '{check}'.",
+    "A check that is not found is not left out; the ids are those in the output of 'check'.",
+    "Did you mean: {near}? See them all: az aks kms-migrate check -g {group} -n {name} -o table",
+)
+PLAN_FILE = _entry(
+    "KMSM521",
+    "plan-file",
+    Kind.ARGUMENT,
+    "The plan file '{path}' could not be {what} ({code}).",
+    "Nothing was changed.",
+    "Give a file that exists, in a directory that is yours.",
+)
+PLAN_FILE_FOREIGN = _entry(
+    "KMSM522",
+    "plan-file-foreign",
+    Kind.ARGUMENT,
+    "'{path}' is not a plan that this version can run: {reason}.",
+    "A plan is run exactly as it was read, or not at all.",
+    "Make a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
+)
+PLAN_AND_GOAL = _entry(
+    "KMSM523",
+    "plan-and-goal",
+    Kind.ARGUMENT,
+    "--plan and {option} cannot be given together.",
+    "The plan in the file says already where to end and with which key.",
+    "Leave {option} out, or make another plan with it: az aks kms-migrate plan -g {group} -n {name} {option} ... "
+    "--out FILE",
+)
+TIER_WITHOUT_PLAN = _entry(
+    "KMSM524",
+    "tier-without-plan",
+    Kind.ARGUMENT,
+    "--tier premium goes with --k8s-support-plan AKSLongTermSupport only.",
+    "The tier alone is nothing this migration needs, and it costs money.",
+    "Leave it out, or add: --k8s-support-plan AKSLongTermSupport",
 )
 
 # 9xx: ourselves

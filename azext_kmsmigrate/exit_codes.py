@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.results import RunResult, RunState, Verification
+from azext_kmsmigrate.results import CheckReport, RunResult, RunState, Verification
 
 
 @enum.unique
@@ -14,17 +14,20 @@ class ExitCode(enum.IntEnum):
 
     DONE = 0
     FAILURE = 1
-    UNPROVEN = 11  # Secrets failed, or it is not proven how they are stored
+    PENDING = 10  # plan --detailed-exit-code: steps are left
+    UNPROVEN = 11  # checks or Secrets failed, or it is not proven how they are stored
     STOPPED = 20  # stopped at a safe point before the end: the same command continues
 
 
-_UNPROVEN = {errors.SECRETS_FAILED.code, errors.NOT_PROVEN.code, errors.SAME_FAILURE.code}
+_UNPROVEN = {errors.SECRETS_FAILED.code, errors.NOT_PROVEN.code, errors.SAME_FAILURE.code, errors.CHECKS_FAILED.code}
 
 
 def exit_code(result: object) -> ExitCode:
     """The exit code that belongs to a command's result."""
     if isinstance(result, Verification):
         return ExitCode.DONE if result.verified else ExitCode.UNPROVEN
+    if isinstance(result, CheckReport):
+        return ExitCode.DONE if result.ready else ExitCode.UNPROVEN
     if not isinstance(result, RunResult):
         return ExitCode.DONE
     if result.state is RunState.STOPPED and result.problem:

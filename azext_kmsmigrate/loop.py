@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
+from azext_kmsmigrate.checks.check import Severity
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
-from azext_kmsmigrate.errors import Conflict, KmsMigrateError, Lost, Refused
-from azext_kmsmigrate.migration.events import StepBegun, Warned
+from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
+from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.migration.estimate import Numbers
+from azext_kmsmigrate.migration.events import StepBegun
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
-from azext_kmsmigrate.migration.journal import Journal
+from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
+from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
     ClusterDocument,
@@ -31,11 +39,19 @@ _CONFLICTS = 3  # times that somebody else may change the cluster under our hand
 
 @dataclass(frozen=True)
 class Request:
-    """What a command wants of a run. ``only``: one documented step (and the proof it stands on)."""
+    """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
+
+    ``plan``: run this plan, from the file at ``path``, or nothing. ``skipped``: ids of the checks that the user leaves
+    out. ``assign_roles``: give the identity the roles that lack.
+    """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
     only: StepId | None = None
     stop_after: StepId | None = None
+    skipped: frozenset[str] = frozenset()
+    plan: PlanFile | None = None
+    path: str = ""
+    assign_roles: bool = False
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
@@ -46,23 +62,76 @@ def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
     return Situation(cluster, world.cluster.offers(), world.journal.load(), done)
 
 
+def observe_in_part(world: World, reaches: Callable[[ClusterFacts], bool]) -> Situation:
+    """The situation as far as it can be seen; what is not seen of it, a check tells.
+
+    Without an API server in reach no journal is known; without a right to read them, no offers.
+    """
+    cluster = world.cluster.observe()
+    if cluster.power != "Running" or cluster.state == "Deleting" or cluster.kms_state is KmsState.PLATFORM:
+        return Situation(cluster, Offers())
+    journal, offers = None, Offers()
+    with suppress(AzureError, ClusterError):
+        journal = world.journal.load() if reaches(cluster) else None
+    with suppress(AzureError):
+        offers = world.cluster.offers()
+    return Situation(cluster, offers, journal)
+
+
+def measure(world: World) -> Numbers:
+    """How many Secrets there are, and how long a request takes on a connection that is open: two pages of one."""
+    world.secrets.page(limit=1)
+    began = world.clock.monotonic()
+    page = world.secrets.page(limit=1)
+    took = world.clock.monotonic() - began
+    if isinstance(page, Failure) or (page.token and page.remaining is None):
+        return Numbers()
+    return Numbers(len(page.items) + (page.remaining or 0), took)
+
+
+def refuse_outdated(situation: Situation, request: Request) -> None:
+    """Raise what has changed since the plan was made, unless this plan's own run did it."""
+    plan, journal, name = request.plan, situation.journal, situation.cluster.name
+    if plan is None or (journal is not None and journal.plan_digest == plan.digest):
+        return
+    if changes := plan.changes(facts_of(situation, decide(situation, request.goal))):
+        raise Refused(
+            errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
+        )
+
+
 class Run:
     """The loop of one run, while it holds the Lease."""
 
-    def __init__(self, world: World, rewriting: Rewriting, request: Request, first: Situation) -> None:
-        self._world, self._request = world, request
+    def __init__(
+        self,
+        world: World,
+        rewriting: Rewriting,
+        inspection: Inspection,
+        found: Preflight,
+        request: Request,
+        first: Situation,
+    ) -> None:
+        self._world, self._inspection, self._request = world, inspection, request
         self._command = command_of(request, first.cluster)
         journal = first.journal if first.journal and first.journal.unfinished else None
+        journal = journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())
+        if request.plan is not None:
+            journal = replace(journal, plan_digest=request.plan.digest)
         self._deeds = Deeds(
             world,
             rewriting,
-            journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now()),
+            journal.with_skipped(_left_out(found, world)),
             self._command,
+            first.cluster.name,
+            request.goal.force_until,
         )
         self._situation = first
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
+        self._warned = {r.check.id for r in found.warnings}
+        self._stopping: Preflight = Preflight()
         self._reconciled = False
         self._conflicts = 0
 
@@ -72,10 +141,11 @@ class Run:
             while not (stop := stops_here(self._situation, self._request)) and (step := self._next()) is not None:
                 self._do(step)
                 self._situation = self._look()
+            self._deeds.end_force(self._situation.cluster)
         except Lost:
             raise
         except KmsMigrateError as error:
-            if not self._ended and isinstance(error, Refused):
+            if not self._ended and isinstance(error, Refused) and not self._stopping.results:
                 raise
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
@@ -121,7 +191,21 @@ class Run:
         step = plan.steps[0].id if plan.steps else None
         if step is not None and self._goes_back(step):
             raise drift(self._situation.cluster, step, self._command)
+        if step is not None:
+            self._inspect(step)
         return step
+
+    def _inspect(self, step: StepId) -> None:
+        """Ask the checks that the step stands on; tell what warns now and did not before."""
+        found = self._inspection.before(step, self._situation, self._request.goal)
+        for result in found.warnings:
+            if result.check.id not in self._warned:
+                self._warned.add(result.check.id)
+                self._world.warn(f"{result.check.id}, {result.findings[0].subject}: {result.findings[0].what}")
+        cluster, state = self._situation.cluster, self._deeds.where_it_stands()
+        if refused := refusal(found, cluster, step, state, self._command):
+            self._stopping = found
+            raise refused
 
     def _do(self, step: StepId) -> None:
         began, started = self._world.clock.monotonic(), self._world.now()
@@ -129,11 +213,11 @@ class Run:
             plan = self._plan()
             with self._world.telling(self._begun(step, plan)):
                 self._deeds.do(step, self._situation.cluster, plan)
-        except Conflict:
+        except Conflict as conflict:
             self._conflicts += 1
             if self._conflicts > _CONFLICTS:
                 raise
-            self._world.observer.tell(Warned("Somebody else changed the cluster meanwhile; looking at it again."))
+            self._world.warn(f"{conflict.what} Looking at it again.")
             self._distrust()
             return
         except KmsMigrateError:
@@ -196,7 +280,15 @@ class Run:
             exposure=exposure_of(journal) if journal.exposed_from else None,
             keep_keys=list(dict.fromkeys(k for k in (old, cluster.kms.key_id) if k)),
             next_command=next_command,
+            checks=[CheckDocument.of(r).shortened() for r in self._stopping.blocking],
+            skipped_checks=SkippedCheckDocument.all_of(journal),
         )
+
+
+def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:
+    """For the journal: the checks that would stop a run, and are not asked because the user said so."""
+    stopping = (r.check.id for r in found.skipped if r.check.severity is Severity.BLOCK)
+    return tuple(SkippedCheck(check, world.user, world.now()) for check in stopping)
 
 
 def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:

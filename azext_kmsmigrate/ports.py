@@ -10,11 +10,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from azext_kmsmigrate.checks.grant import RoleOffer
+from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.events import Event, Moment
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
@@ -53,8 +56,23 @@ class Cluster(Protocol):
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult: ...
 
     def upgrade(
-        self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick
-    ) -> OperationResult: ...
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
+        """``plan``: a support plan to change to in the same request; long term support brings the premium tier.
+        ``force_until``: pass over deprecated APIs and PodDisruptionBudgets, for upgrades that begin before it.
+
+        The same version again is Azure's way to finish an upgrade that left something behind.
+        """
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        """Take away what ``force_until`` set: Azure keeps it until that time by itself."""
 
     def upgrade_pool(
         self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick
@@ -68,13 +86,21 @@ class Cluster(Protocol):
 
 
 class Connection(Protocol):
-    """One TCP connection to the API server: every request on it reaches the same replica.
+    """One TCP connection to the API server: every request on it reaches the same replica for as long as it holds.
 
     Answers are never raised: a request that got no answer is a ``Failure`` too.
     """
 
-    def patch(self, namespace: str, name: str) -> Answer:
-        """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale."""
+    @property
+    def made(self) -> int:
+        """How many times it was made: the next request makes one anew that a server has ended, maybe to another."""
+
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
+        """The empty merge patch: rewrites the Secret if, and only if, its stored form is stale.
+
+        A dry run writes nothing, and meets whatever else stands in the way of writing: rights, the reading of what is
+        stored, admission, validation. ``Patched`` then says that there is nothing, with the resourceVersion as it is.
+        """
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         """Change an annotation of a Secret of the tool's own, so that it is written for certain."""
@@ -92,21 +118,34 @@ class Secrets(Protocol):
     """The Secrets of the cluster. Metadata only; no Secret data crosses the wire."""
 
     def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
-        """One page of the list, consistent with etcd; ``namespace`` empty means all."""
+        """One page of the list, consistent with etcd; ``namespace`` empty means all.
+
+        Without the migration's canary and the one of this command; those of other commands are marked.
+        """
 
     def connect(self) -> Connection:
         """A fresh connection, which a load balancer may send to any replica."""
 
     def create_canary(self) -> SecretRef:
-        """Create the tool's own Secret anew (an older one is deleted first)."""
+        """Create the migration's canary anew (an older one is deleted first). It stays until ``delete_canary``."""
 
     def find_canary(self) -> SecretRef | None:
-        """The canary as it lies, in a settled cluster: no API server may be unable to read it."""
+        """The migration's canary as it lies, in a settled cluster: no API server may be unable to read it."""
 
     def canary_as(self, record: CanaryRecord) -> SecretRef:
-        """The canary as it was when the record was made; asks nothing, for it may be unreadable just now."""
+        """The migration's canary as it was when the record was made; asks nothing, it may be unreadable just now."""
 
-    def delete_canary(self) -> None: ...
+    def delete_canary(self) -> None:
+        """Delete the migration's canary, if it is there."""
+
+    def create_own_canary(self) -> SecretRef:
+        """Create a canary for one command, under a name that no other has; remove it with ``delete_own_canary``.
+
+        Those that commands left behind more than an hour ago go, with nothing else.
+        """
+
+    def delete_own_canary(self, canary: SecretRef) -> None:
+        """Delete a canary that ``create_own_canary`` made, if it is still there."""
 
 
 class JournalStore(Protocol):
@@ -122,10 +161,14 @@ class Lease(Protocol):
     """One runner at a time."""
 
     def held(self) -> AbstractContextManager[None]:
-        """Hold the Lease for the length of a ``with``. Raises ``Refused`` (LEASE_HELD) when another run has it."""
+        """Hold the Lease for the length of a ``with``.
 
-    def renew(self) -> None:
-        """Cheap to call often. Raises ``Lost`` when another runner has taken over."""
+        One that another run holds is watched: ``Refused`` (LEASE_HELD) as soon as that run is seen alive; taken over
+        when it gave no sign of life for the length of the Lease, or at once when the user said so.
+        """
+
+    def renew(self, *, now: bool = False) -> None:
+        """Cheap to call often. Raises ``Lost`` when another runner has taken over; ``now``: for certain."""
 
     def holder(self) -> str | None:
         """Who holds it now, in words; None when nobody does."""
@@ -134,8 +177,38 @@ class Lease(Protocol):
 class Nodes(Protocol):
     """The nodes as the cluster shows them."""
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        """Node name to the version its kubelet reports."""
+    def all(self) -> tuple[Node, ...]:
+        """Every node now, from one list."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with."""
+
+    cluster: ClusterFacts
+    original_kms: KmsProfile | None = None
+    target_kms: KmsProfile | None = None
+
+
+class Inspector(Protocol):
+    """Looks at what checks read. Read-only; lists each kind at most once.
+
+    What it may not see, or cannot reach, is returned as ``Unseen`` or raised as one of ``errors``: never guessed.
+    """
+
+    @property
+    def topics(self) -> tuple[Topic[Any], ...]:
+        """What it can look at."""
+
+    def look(self, topic: Topic[Any], question: Question) -> Any:
+        """What the topic's own docstring promises, or ``Unseen``."""
+
+
+class Roles(Protocol):
+    """Role assignments in Azure."""
+
+    def assign(self, offer: RoleOffer) -> None:
+        """Make it, or leave it when it is there. Raises ``AzureError`` (ROLE_NOT_ASSIGNED) when the user may not."""
 
 
 class Clock(Protocol):

@@ -8,11 +8,16 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+from azext_kmsmigrate.check_document import MOST_NAMED, CheckDocument, ChecksDocument, SkippedCheckDocument
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import KmsMigrateError
+from azext_kmsmigrate.migration import advice
 from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.estimate import Estimate
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
 from azext_kmsmigrate.migration.journal import Journal
-from azext_kmsmigrate.migration.plan import Plan
+from azext_kmsmigrate.migration.plan import Goal, Plan
+from azext_kmsmigrate.migration.span import Span
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.rewrite.evidence import Evidence, PassRecord
 
@@ -57,6 +62,71 @@ class ProblemDocument:
 
 
 @dataclass(frozen=True)
+class SpanDocument:
+    """Seconds, rounded to tens: at least the one, probably not more than the other."""
+
+    low_seconds: int
+    high_seconds: int
+
+    @classmethod
+    def of(cls, span: Span) -> SpanDocument:
+        return cls(span.low_seconds, span.high_seconds)
+
+
+@dataclass(frozen=True)
+class EstimateDocument:
+    """How long all steps take; null where a step cannot be estimated. ``basis``: what the figures stand on."""
+
+    low_seconds: int | None
+    high_seconds: int | None
+    basis: list[str]
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> EstimateDocument:
+        total = estimate.total
+        return cls(total.low_seconds if total else None, total.high_seconds if total else None, list(estimate.basis))
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """``az aks kms-migrate check``. ``ready``: whether ``start`` would begin (with ``--warnings-as-errors``: and
+    nothing warns or is unknown). ``blocked``: what leaves no plan at all, else null."""
+
+    cluster: ClusterDocument
+    ready: bool
+    checks: list[CheckDocument]
+    passed: int
+    warned: int
+    failed: int
+    unknown: int
+    skipped: int
+    blocked: ProblemDocument | None
+    next_command: str
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, cluster: ClusterFacts, plan: Plan, found: Preflight, *, warnings_as_errors: bool) -> CheckReport:
+        ready = plan.blocked is None and found.allows(warnings_as_errors=warnings_as_errors)
+        command = ("start" if plan.pending else "verify") if ready else "check"
+        return cls(
+            cluster=ClusterDocument.of(cluster),
+            ready=ready,
+            checks=[CheckDocument.of(r) for r in found.in_order_of_weight()],
+            passed=found.passed,
+            warned=len(found.warnings),
+            failed=len(found.blocking),
+            unknown=len(found.unknown),
+            skipped=len(found.skipped),
+            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
+        )
+
+    def shortened(self, most: int = MOST_NAMED) -> CheckReport:
+        """With the first findings of each check only."""
+        return replace(self, checks=[check.shortened(most) for check in self.checks])
+
+
+@dataclass(frozen=True)
 class PlannedStepDocument:
     id: str
     title: str
@@ -64,6 +134,30 @@ class PlannedStepDocument:
     reason: str
     reversible: bool
     detail: str
+    estimate: SpanDocument | None = None
+
+
+@dataclass(frozen=True)
+class HopDocument:
+    """One upgrade. ``scope``: ``Cluster`` or ``ControlPlane``, and why. ``supportPlan``: what it changes to, or null.
+
+    ``firm``: done next. ``offered``: false when only the location lists the version, and Azure decides when asked.
+    """
+
+    kubernetes_version: str
+    scope: str
+    reason: str
+    firm: bool
+    offered: bool
+    support_plan: str | None
+
+
+@dataclass(frozen=True)
+class ManualDocument:
+    """What no step does: what, and the command or page; null where there is none."""
+
+    what: str
+    command: str | None
 
 
 @dataclass(frozen=True)
@@ -87,10 +181,26 @@ class PlanDocument:
     pending: bool
     steps: list[PlannedStepDocument]
     blocked: ProblemDocument | None
+    hops: list[HopDocument] = field(default_factory=list)
+    estimate: EstimateDocument | None = None
+    exposure: SpanDocument | None = None
+    warnings: list[str] = field(default_factory=list)
+    manual: list[ManualDocument] = field(default_factory=list)
+    next_command: str | None = None
+    checks: ChecksDocument | None = None
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, cluster: ClusterFacts, plan: Plan) -> PlanDocument:
+    def of(
+        cls,
+        cluster: ClusterFacts,
+        plan: Plan,
+        goal: Goal,
+        found: Preflight | None = None,
+        refusal: KmsMigrateError | None = None,
+    ) -> PlanDocument:
+        blocked = plan.blocked or refusal
+        exposure = plan.estimate.exposure if plan.estimate else None
         return cls(
             cluster=ClusterDocument.of(cluster),
             goal=_goal(plan.target_kms, str(plan.target)) if plan.pending and plan.target_kms else None,
@@ -98,16 +208,35 @@ class PlanDocument:
             summary=plan.summary,
             pending=plan.pending,
             steps=[
-                PlannedStepDocument(s.id.value, s.title, StepStatus.PENDING.value, s.reason, s.reversible, s.detail)
+                PlannedStepDocument(
+                    s.id.value,
+                    s.title,
+                    StepStatus.PENDING.value,
+                    s.reason,
+                    s.reversible,
+                    s.detail,
+                    SpanDocument.of(s.estimate) if s.estimate else None,
+                )
                 for s in plan.steps
             ],
-            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
+            blocked=ProblemDocument.of(blocked) if blocked else None,
+            hops=_hops(plan),
+            estimate=EstimateDocument.of(plan.estimate) if plan.estimate else None,
+            exposure=SpanDocument.of(exposure) if exposure else None,
+            warnings=list(advice.warnings(cluster, plan)),
+            manual=[ManualDocument(m.what, m.command or None) for m in advice.manual(cluster, plan)],
+            next_command=None if blocked else _next(cluster, plan, goal),
+            checks=ChecksDocument.of(found) if found else None,
         )
 
 
 @dataclass(frozen=True)
 class StepDocument:
-    """One step as it was done. ``secrets`` is null for steps that touch none."""
+    """One step as it was done. ``secrets`` is null for steps that touch none.
+
+    It counts all rounds of this run: ``rewritten`` is their sum (a Secret in two rounds counts twice), ``gone`` and
+    ``failed`` are those of the newest, ``current`` is what is left of the Secrets that the newest met.
+    """
 
     id: str
     status: str
@@ -152,6 +281,7 @@ class PassDocument:
     changed_meanwhile: int
     digest: str
     reads: dict[str, int]
+    writes: dict[str, int]
     api_servers_restarted: int
 
     @classmethod
@@ -162,6 +292,7 @@ class PassDocument:
             record.changed_meanwhile,
             record.digest,
             dict(record.reads),
+            dict(record.writes),
             record.restarted,
         )
 
@@ -177,6 +308,8 @@ class EvidenceDocument:
     signs: list[str]
     barrier: int
     passes: list[PassDocument]
+    closing_looks: list[PassDocument]
+    resource_version: int
     kubernetes_version: str
     namespaces: list[str]
     started_at: str
@@ -193,6 +326,8 @@ class EvidenceDocument:
             signs=list(evidence.signs),
             barrier=evidence.barrier,
             passes=[PassDocument.of(p) for p in evidence.passes],
+            closing_looks=[PassDocument.of(p) for p in evidence.looks],
+            resource_version=evidence.resource_version,
             kubernetes_version=evidence.kubernetes_version,
             namespaces=list(evidence.scope),
             started_at=evidence.started_at,
@@ -226,7 +361,7 @@ class ExposureDocument:
 
 @dataclass(frozen=True)
 class RunResult:
-    """``start`` and the steps by themselves."""
+    """``start`` and the steps by themselves. ``checks``: those that kept it from going on, or warned."""
 
     cluster: ClusterDocument
     state: RunState
@@ -238,6 +373,8 @@ class RunResult:
     problem: ProblemDocument | None = None
     keep_keys: list[str] = field(default_factory=list)
     next_command: str | None = None
+    checks: list[CheckDocument] = field(default_factory=list)
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
 
@@ -269,6 +406,7 @@ class JournalDocument:
     exposure: ExposureDocument
     last_problem: str | None
     original_key_id: str | None
+    skipped_checks: list[SkippedCheckDocument] = field(default_factory=list)
 
     @classmethod
     def of(cls, journal: Journal) -> JournalDocument:
@@ -289,12 +427,13 @@ class JournalDocument:
             exposure=exposure_of(journal),
             last_problem=journal.last_problem or None,
             original_key_id=journal.original_kms.key_id if journal.original_kms else None,
+            skipped_checks=SkippedCheckDocument.all_of(journal),
         )
 
 
 @dataclass(frozen=True)
 class Status:
-    """``show``: where the migration stands, from observation; what is next."""
+    """``show``: where the migration stands, from observation; what is next; what of that cannot be undone."""
 
     cluster: ClusterDocument
     summary: str
@@ -303,11 +442,32 @@ class Status:
     journal: JournalDocument | None
     runner: str | None
     next_command: str | None
+    irreversible: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
 
 def exposure_of(journal: Journal) -> ExposureDocument:
     return ExposureDocument(journal.exposed_from or None, journal.exposed_to or None)
+
+
+def _hops(plan: Plan) -> list[HopDocument]:
+    return [
+        HopDocument(
+            str(hop.version),
+            "Cluster" if hop.whole else "ControlPlane",
+            hop.why,
+            firm=number == 0,
+            offered=not hop.conditional,
+            support_plan=hop.plan.value if hop.plan else None,
+        )
+        for number, hop in enumerate(plan.hops)
+    ]
+
+
+def _next(cluster: ClusterFacts, plan: Plan, goal: Goal) -> str:
+    """What to type after this plan; while it is blocked, its remedy says that."""
+    name = cluster.name.option_text
+    return f"az aks kms-migrate start {name}{goal.option_text}" if plan.pending else f"az aks kms-migrate verify {name}"
 
 
 def _goal(kms: KmsProfile, version: str) -> GoalDocument:

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.loop import Request, Run, command_of, drift, nothing_to_do, observe
+from azext_kmsmigrate.granting import Granting, curable
+from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.loop import (
+    Request,
+    Run,
+    command_of,
+    drift,
+    measure,
+    nothing_to_do,
+    observe,
+    observe_in_part,
+    refuse_outdated,
+)
 from azext_kmsmigrate.migration.events import StepBegun
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
+from azext_kmsmigrate.migration.plan_file import facts_of
+from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
+    CheckReport,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
@@ -26,25 +46,57 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.rewrite.dry_run import DryRun
+from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
 
-Confirm = Callable[[ClusterFacts, Plan], None]
-"""Shows the plan and asks; raises when the user declines."""
+Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
+"""Shows the plan and what the checks warn of, and asks; raises when the user declines."""
+
+_NOTHING_CHANGED = "Nothing was changed: it was to be known before KMS is turned off, not after."
 
 
 class Runner:
     """One cluster, one command."""
 
     def __init__(self, world: World, limits: Limits) -> None:
-        self._world = world
-        self._rewriting = Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, limits)
+        self._world, self._limits = world, limits
+        # The dry run goes over the ports of the run itself, at its pace.
+        dry_run = DryRun(self._rewriting(world.secrets.create_canary), world.observer.tell)
+        self._world = replace(world, inspectors=(*world.inspectors, dry_run))
 
     # read-only
 
-    def plan(self, goal: Goal) -> PlanDocument:
-        """What ``start`` would do now."""
-        situation = self._observe()
-        return PlanDocument.of(situation.cluster, decide(situation, goal))
+    def plan(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> PlanDocument:
+        """What ``start`` would do now, and whether the checks let it."""
+        document, _ = self.plan_and_facts(goal, skipped)
+        return document
+
+    def plan_and_facts(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> tuple[PlanDocument, dict[str, Any]]:
+        """The same, and what it was made from: see ``migration.plan_file``."""
+        situation = self._measured(self._observe(), goal)
+        cluster, plan = situation.cluster, decide(situation, goal)
+        facts = facts_of(situation, plan)
+        if plan.blocked or not plan.pending:
+            return PlanDocument.of(cluster, plan, goal), facts
+        with self._world.observer.watching():
+            found = Inspection(self._world, skipped).quick(situation, goal)
+        command = command_of(Request(), cluster)
+        stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        return PlanDocument.of(cluster, plan, goal, found, stopped), facts
+
+    def check(
+        self, goal: Goal, skipped: frozenset[str] = frozenset(), *, warnings_as_errors: bool = False
+    ) -> CheckReport:
+        """All checks, whatever they find: a cluster that cannot be reached is a finding too."""
+        inspection = Inspection(self._world, skipped)
+        with self._world.observer.watching():
+            situation = observe_in_part(self._world, inspection.reaches)
+            plan = decide(situation, goal)
+            found = inspection.whole(situation, goal)
+            for line in check_lines(found):
+                self._world.say(line)
+        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
 
     def show(self) -> Status:
         """Where the migration stands."""
@@ -59,6 +111,7 @@ class Runner:
             journal=JournalDocument.of(situation.journal) if situation.journal else None,
             runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
             next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
+            irreversible=[s.id.value for s in plan.steps if not s.reversible],
         )
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
@@ -69,10 +122,9 @@ class Runner:
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         begun = StepBegun("verify", "Prove in what form the Secrets are stored", f"KMS is {cluster.kms_state.value}")
-        with self._world.observer.watching(), self._world.telling(begun) as wrong:
-            evidence = self._rewriting.prove(wanted, canary, cluster, self._world.observer.tell, namespaces)
-            if canary is None:
-                self._world.secrets.delete_canary()
+        world = self._world
+        with world.observer.watching(), world.telling(begun) as wrong, OwnCanary(world.secrets, world.observer) as own:
+            evidence = self._rewriting(own.make).prove(wanted, canary, cluster, world.observer.tell, namespaces)
             if not evidence.verified:
                 wrong(f"not proven: {'; '.join(evidence.missing)}")
         command = "start" if decide(situation, Goal()).pending else "rewrite-secrets"
@@ -94,40 +146,66 @@ class Runner:
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
         situation = self._observe()
+        refuse_outdated(situation, request)
+        situation = self._measured(situation, request.goal)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
-        confirm(situation.cluster, shown)
-        with self._world.observer.watching(), self._world.lease.held():
-            # Another run, or somebody else, may have come between the plan and the Lease.
-            situation = self._observe()
-            plan = self._planned(situation, request)
-            if nothing := nothing_to_do(situation, plan, request):
-                return nothing
-            if plan.steps[0].id.place < shown.steps[0].id.place:
-                raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
-            return Run(self._world, self._rewriting, request, situation).to_the_end()
+        inspection = Inspection(self._world, request.skipped)
+        granting = Granting(self._world, inspection)
+        with self._world.observer.watching():
+            found = inspection.whole(situation, request.goal)
+            grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
+            if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
+                return stopped
+        confirm(situation.cluster, shown, found)
+        with self._world.observer.watching():
+            if grants:
+                granting.assign(situation, request.goal)
+                found = inspection.whole(situation, request.goal)
+                if stopped := self._stopped_by(found, situation, shown, request):
+                    return stopped
+            with self._world.lease.held():
+                return self._go(request, shown, inspection, found)
+
+    def _go(self, request: Request, shown: Plan, inspection: Inspection, found: Preflight) -> RunResult:
+        """The run, while it holds the Lease. ``shown``: the plan that the user agreed to."""
+        # Another run, or somebody else, may have come between the plan and the Lease.
+        situation = self._observe()
+        refuse_outdated(situation, request)
+        plan = self._planned(situation, request)
+        if nothing := nothing_to_do(situation, plan, request):
+            return nothing
+        if plan.steps[0].id.place < shown.steps[0].id.place:
+            raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
+        rewriting = self._rewriting(self._world.secrets.create_canary)
+        return Run(self._world, rewriting, inspection, found, request, situation).to_the_end()
 
     def rewrite(self, confirm: Confirm, namespaces: tuple[str, ...] = ()) -> RunResult:
         """Rewrite all Secrets in the form of the present KMS state, and prove it; Azure is not changed."""
         situation = self._observe()
         self._refuse_without_legacy_kms(situation)
         cluster = situation.cluster
-        confirm(cluster, Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now."))
+        told = Plan(cluster.kms_state, "All Secrets are rewritten as the API servers store them now.")
+        confirm(cluster, told, Preflight())
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         begun = StepBegun("rewrite-secrets", "Rewrite all Secrets, and prove it", f"KMS is {cluster.kms_state.value}")
-        with self._world.observer.watching(), self._world.lease.held(), self._world.telling(begun) as wrong:
+        world = self._world
+        with (
+            world.observer.watching(),
+            world.lease.held(),
+            world.telling(begun) as wrong,
+            OwnCanary(world.secrets, world.observer) as own,
+        ):
             began = self._world.clock.monotonic()
             started = self._world.now()
-            tick = self._world.tick
-            settled = self._rewriting.settle(wanted, canary, tick)
-            barrier = self._rewriting.barrier()
-            evidence = self._rewriting.rewrite_and_prove(
+            tick, rewriting = self._world.tick, self._rewriting(own.make)
+            settled = rewriting.settle(wanted, canary, tick)
+            barrier = rewriting.barrier()
+            evidence = rewriting.rewrite_and_prove(
                 wanted, settled, cluster, tick, barrier=barrier, namespaces=namespaces
             )
-            if canary is None:
-                self._world.secrets.delete_canary()
             if not evidence.verified:
                 wrong(f"not proven: {'; '.join(evidence.missing)}")
         step = StepDocument(
@@ -136,7 +214,7 @@ class Runner:
             started,
             round(self._world.clock.monotonic() - began, 1),
             wanted.value,
-            CountsDocument.of(evidence.passes[0].counts),
+            CountsDocument.of(evidence.counts),
         )
         name = cluster.name.option_text
         pending = decide(situation, Goal()).pending
@@ -152,12 +230,39 @@ class Runner:
             next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
         )
 
+    def _stopped_by(self, found: Preflight, situation: Situation, plan: Plan, request: Request) -> RunResult | None:
+        cluster = situation.cluster
+        command = command_of(request, cluster)
+        refused = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
+        if refused is None:
+            return None
+        for line in check_lines(found):
+            self._world.say(line)
+        return RunResult(
+            ClusterDocument.of(cluster),
+            RunState.FAILED,
+            refused.what,
+            problem=ProblemDocument.of(refused),
+            next_command=command,
+            checks=[CheckDocument.of(r).shortened() for r in (*found.blocking, *found.warnings, *found.unknown)],
+        )
+
+    def _rewriting(self, plant: Callable[[], SecretRef]) -> Rewriting:
+        """``plant``: a migration's canary stays until its end, a command's own goes with it."""
+        world = self._world
+        return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
+
     def _planned(self, situation: Situation, request: Request) -> Plan:
         plan = decide(situation, request.goal)
         return only(plan, request.only, situation.cluster) if request.only else plan
 
     def _observe(self) -> Situation:
         return observe(self._world)
+
+    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+        """With the numbers for an estimate, where there is something to estimate."""
+        pending = decide(situation, goal).pending
+        return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod
     def _refuse_without_legacy_kms(situation: Situation) -> None:

@@ -5,34 +5,51 @@ from __future__ import annotations
 import contextlib
 import functools
 import getpass
+import itertools
 import json
 import os
+import shlex
 import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
+from azext_kmsmigrate.exit_codes import ExitCode, exit_code
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
-from azext_kmsmigrate.migration.plan import Plan
-from azext_kmsmigrate.ports import Observer
+from azext_kmsmigrate.migration.plan import Goal, Plan
+from azext_kmsmigrate.migration.plan_file import PlanFile
+from azext_kmsmigrate.ports import Clock, Inspector, Observer
 from azext_kmsmigrate.report.form import Form, Surroundings, form_for
 from azext_kmsmigrate.report.observers import observer_of
 from azext_kmsmigrate.report.output import WIDE, Output
+from azext_kmsmigrate.results import PlanDocument
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
 
 
-def runner_for(cmd: Any, group: str, name: str, limits: Limits, progress: str = Form.NONE.value) -> Runner:
+def runner_for(
+    cmd: Any,
+    group: str,
+    name: str,
+    limits: Limits,
+    progress: str = Form.NONE.value,
+    *,
+    take_over: bool = False,
+) -> Runner:
     """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.cluster import ArmCluster
+    from azext_kmsmigrate.arm.resource_manager import ResourceManager
+    from azext_kmsmigrate.arm.role_assigner import ArmRoles
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -45,18 +62,72 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, progress: str = 
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
     cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
+    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
+    observer = _observer(cmd.cli_ctx, progress)
     world = World(
         cluster=ArmCluster(client, cluster, clock),
         secrets=KubeSecrets(api),
         journal=KubeJournalStore(api, cluster.resource_id),
-        lease=KubeLease(api, clock, _me(), name),
+        lease=KubeLease(api, clock, _me(), name, tell=observer.tell, take_over=take_over),
         nodes=KubeNodes(api),
         clock=clock,
-        observer=_observer(cmd.cli_ctx, progress),
+        observer=observer,
+        # On connections of their own: a look that was given up may still be using its one.
+        inspectors=(
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
+        ),
+        roles=ArmRoles(resources),
+        user=_me(),
     )
     return Runner(world, limits)
+
+
+def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
+    """Who looks at what the checks read: one line for each. ``client``: the SDK's ContainerServiceClient."""
+    from azext_kmsmigrate.kube.access_inspector import AccessInspector
+    from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.kube.upgrade_inspector import UpgradeInspector
+    from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
+
+    return (
+        AccessInspector(api),
+        SecretsInspector(KubeSecrets(api), clock),
+        UpgradeInspector(api),
+    )
+
+
+def azure_inspectors(cli_ctx: Any, client: Any, resources: Any, cluster: ClusterName) -> tuple[Inspector, ...]:
+    """Who asks Azure. ``client``: the SDK's ContainerServiceClient; ``resources``: of ``arm.resource_manager``."""
+    from azext_kmsmigrate.arm.key_inspector import KeyInspector
+    from azext_kmsmigrate.arm.surroundings_inspector import SurroundingsInspector
+    from azext_kmsmigrate.arm.upgrade_inspector import UpgradeInspector
+    from azext_kmsmigrate.arm.vault_data import VaultData
+
+    suffix = str(cli_ctx.cloud.suffixes.keyvault_dns)
+    data = VaultData(_token_source(cli_ctx, cluster, f"https://{suffix.strip('.')}", "the key vault"))
+    return (
+        KeyInspector(resources, data, suffix),
+        SurroundingsInspector(resources),
+        UpgradeInspector(client, resources),
+    )
+
+
+def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
+    def fetch() -> str:
+        from azure.cli.core._profile import Profile
+
+        from azext_kmsmigrate.arm.faults import translated
+
+        with translated(f"signing in to {what}", cluster):
+            (_, token, _), _, _ = Profile(cli_ctx=cli_ctx).get_raw_token(
+                resource=resource, subscription=cluster.subscription
+            )
+        return str(token)
+
+    return fetch
 
 
 class _Door:
@@ -70,40 +141,50 @@ class _Door:
         from azext_kmsmigrate.kube.api import Channel
         from azext_kmsmigrate.kube.wire import Wire
 
-        route, tls, sign = self._parts
-        return Channel(Wire(route, tls), sign)
+        route, tls, signer = self._parts
+        return Channel(Wire(route, tls), signer)
 
     def open_shared(self) -> Any:
         """The connection of everything else."""
         from azext_kmsmigrate.kube.api import Channel
         from azext_kmsmigrate.kube.rest import RestClient
 
-        route, tls, sign = self._parts
-        return Channel(RestClient(route, tls), sign)
+        route, tls, signer = self._parts
+        return Channel(RestClient(route, tls), signer)
 
     @functools.cached_property
-    def _parts(self) -> tuple[Any, Any, Callable[[], dict[str, str]]]:
+    def _parts(self) -> tuple[Any, Any, Any]:
         from azext_kmsmigrate.arm.credentials import user_kubeconfig
-        from azext_kmsmigrate.kube.access import BearerToken, parse, tls_context
+        from azext_kmsmigrate.kube.access import BearerToken, Certificate, parse, tls_context
         from azext_kmsmigrate.kube.wire import Route
 
         kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
-        sign: Callable[[], dict[str, str]] = dict
-        if kubeconfig.server_app:
-            sign = BearerToken(kubeconfig.server_app, self._fetch_token, time.time).header
-        return Route.to(kubeconfig.server), tls_context(kubeconfig), sign
+        app = kubeconfig.server_app
+        signer = BearerToken(app, self._fetch_token, time.time) if app else Certificate()
+        return Route.to(kubeconfig.server), tls_context(kubeconfig), signer
 
-    def _fetch_token(self, server_app: str) -> tuple[str, float]:
+    def _fetch_token(self, server_app: str, anew: bool) -> tuple[str, float]:
         from azure.cli.core._profile import Profile
+        from azure.cli.core.auth.util import resource_to_scopes
 
         from azext_kmsmigrate.arm.faults import translated
 
         with translated("the cluster's API server", self._name):
             # A new Profile each time: it reads what the CLI has stored since (a renewed federated token).
-            (_, token, entry), _, _ = Profile(cli_ctx=self._cli_ctx).get_raw_token(
-                resource=server_app, subscription=self._name.subscription
+            credential, _, _ = Profile(cli_ctx=self._cli_ctx).get_login_credentials(
+                subscription_id=self._name.subscription
             )
-        return token, float(entry["expires_on"])
+            token = credential.get_token(*resource_to_scopes(server_app), **(_issued_lately() if anew else {}))
+        return token.token, float(token.expires_on)
+
+
+def _issued_lately() -> dict[str, str]:
+    """A claims challenge, with which az takes no token that it keeps but asks Entra ID for a new one.
+
+    https://learn.microsoft.com/entra/identity-platform/claims-challenge
+    """
+    an_hour_ago = str(int(time.time()) - 3600)  # this machine's clock may be what is wrong
+    return {"claims": json.dumps({"access_token": {"nbf": {"essential": True, "value": an_hour_ago}}})}
 
 
 def _observer(cli_ctx: Any, progress: str) -> Observer:
@@ -130,14 +211,16 @@ def _surroundings(cli_ctx: Any) -> Surroundings:
 def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm:
     """Shows the plan on stderr and asks once, with No as the default; does neither where nothing is to be shown."""
 
-    def confirm(cluster: ClusterFacts, plan: Plan) -> None:
+    def confirm(cluster: ClusterFacts, plan: Plan, found: Preflight) -> None:
         from knack.prompting import NoTTYException, prompt_y_n
 
+        from azext_kmsmigrate.report.checks_text import warning_lines
         from azext_kmsmigrate.report.plan_text import plan_lines, shown
 
         around, output = _surroundings(cmd.cli_ctx), Output(sys.stderr)
         if not yes or form_for(Form(progress), around) is not Form.NONE:
-            for line in shown(plan_lines(cluster, plan), output.columns if around.terminal else WIDE):
+            lines = itertools.chain(plan_lines(cluster, plan), warning_lines(found))
+            for line in shown(lines, output.columns if around.terminal else WIDE):
                 output.write(f"{line}\n")
         if yes:
             return
@@ -200,6 +283,9 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         if problem:
             logger.error("%s: %s %s", problem.code, problem.what, problem.why)
             logger.error("%s", problem.fix)
+        next_command = getattr(result, "next_command", None)
+        if next_command and not problem and not cmd.cli_ctx.only_show_errors:
+            sys.stderr.write(f"Next: {next_command}\n")
         _leave_with_exit_code(cmd.cli_ctx, result)
         return result
 
@@ -218,19 +304,33 @@ def write_report(path: str, result: object) -> None:
         raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
 
-def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
+def write_plan(path: str, goal: Goal, facts: dict[str, Any], document: PlanDocument) -> PlanDocument:
+    """Write the plan to a file that ``start --plan`` reads; the document then names that command."""
+    from azure.cli.core.util import todict
+
+    from azext_kmsmigrate.plan_store import save
+
+    if document.pending and not document.blocked:
+        name = f"-g {document.cluster.resource_group} -n {document.cluster.name}"
+        document = replace(document, next_command=f"az aks kms-migrate start {name} --plan {shlex.quote(path)}")
+    save(path, PlanFile(goal, facts, todict(document)))
+    return document
+
+
+def leave_with(cli_ctx: Any, code: ExitCode) -> None:
     """az exits 0 for whatever a handler returns; after it has printed the result, ours may say otherwise."""
     from knack.events import EVENT_CLI_SUCCESSFUL_EXECUTE
 
-    from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+    def leave(*_: Any, **__: Any) -> None:
+        raise SystemExit(int(code))
 
+    cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+
+
+def _leave_with_exit_code(cli_ctx: Any, result: object) -> None:
     code = exit_code(result)
     if code is not ExitCode.DONE:
-
-        def leave(*_: Any, **__: Any) -> None:
-            raise SystemExit(int(code))
-
-        cli_ctx.register_event(EVENT_CLI_SUCCESSFUL_EXECUTE, leave)
+        leave_with(cli_ctx, code)
 
 
 def _innermost(error: BaseException) -> str:

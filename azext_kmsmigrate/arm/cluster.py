@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
+from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
 from azext_kmsmigrate.arm.faults import translated, words_of
-from azext_kmsmigrate.arm.pools import LOOK_EVERY, PoolWatch
+from azext_kmsmigrate.arm.pool_watch import LOOK_EVERY, PoolWatch
 from azext_kmsmigrate.errors import Conflict, Refused
 from azext_kmsmigrate.migration.events import Operating
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NetworkAccess, NodePool, Offers
+from azext_kmsmigrate.migration.facts import (
+    PREMIUM,
+    ClusterFacts,
+    ClusterName,
+    KmsProfile,
+    NetworkAccess,
+    NodePool,
+    Offers,
+    SupportPlan,
+)
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
@@ -29,19 +39,22 @@ class ArmCluster:
 
     def __init__(self, client: Any, name: ClusterName, clock: Clock) -> None:
         self._client, self._name, self._clock = client, name, clock
-        self._versions: Any = None
+        self._location = ""
+        self._listed: Offers | None = None
 
     def observe(self) -> ClusterFacts:
         facts = facts_of(self._get(), self._name)
-        if self._versions is None:
-            self._versions = self._location_versions(facts.location)
-        minors = minor_versions_of(self._versions)
-        return replace(facts, supported=facts.version.line in minors if minors else None)
+        self._location = facts.location
+        if self._listed is None:
+            self._listed = self._location_versions()
+        return replace(facts, supported=self._listed.supports(facts.version, facts.support_plan))
 
     def offers(self) -> Offers:
         with translated("reading the upgrade profile", self._name):
             profile = self._client.managed_clusters.get_upgrade_profile(self._name.group, self._name.name)
-        return offers_of(profile, onward_of(self._versions))
+        listed = self._listed or self._location_versions()
+        self._listed = None  # versions come and go: the next hop is planned from what is listed then
+        return offers_of(profile, listed)
 
     def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         def change(cluster: Any) -> None:
@@ -64,13 +77,30 @@ class ArmCluster:
 
         return self._put("turning KMS on", seen, change, tick)
 
-    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
+    def upgrade(
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
         def change(cluster: Any) -> None:
             cluster.kubernetes_version = str(version)
+            if plan is not None:
+                cluster.support_plan = plan.value
+            if plan is SupportPlan.LONG_TERM:
+                cluster.sku.tier = PREMIUM
             # As az does: a PUT may not name the service principal again, and a pool that leaves its snapshot's
             # version may not name the snapshot.
             cluster.service_principal_profile = None
+            if force_until is not None:
+                cluster.upgrade_settings = _override(force=True, until=force_until)
             for pool in (cluster.agent_pool_profiles or ()) if whole else ():
+                if str(getattr(pool.mode, "value", pool.mode)).lower() == "machines":
+                    continue  # single machines are not upgraded with the cluster
                 pool.orchestrator_version = str(version)
                 pool.creation_data = None
 
@@ -86,6 +116,12 @@ class ArmCluster:
                 self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
             )
             return self._follow(poller, what, tick, self._pools())
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        def change(cluster: Any) -> None:
+            cluster.upgrade_settings = _override(force=False, until=None)
+
+        return self._put("taking the upgrade's override away", seen, change, tick)
 
     def reconcile(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         return self._put("reconciling the cluster", seen, lambda cluster: None, tick)
@@ -157,13 +193,22 @@ class ArmCluster:
             raise
         return OperationResult("Succeeded")
 
-    def _location_versions(self, location: str) -> Any:
+    def _location_versions(self) -> Offers:
         # Not knowing them only narrows the plan: no control plane first, no hop that is not the target itself.
         try:
             with translated("listing Kubernetes versions", self._name):
-                return self._client.managed_clusters.list_kubernetes_versions(location).values_property or ()
+                found = self._client.managed_clusters.list_kubernetes_versions(self._location)
         except errors.AzureError:
-            return ()
+            return Offers()
+        return listed_of(found.values_property)
+
+
+def _override(*, force: bool, until: datetime | None) -> Any:
+    """As ``az aks upgrade`` sends it with ``--enable-force-upgrade`` and ``--upgrade-override-until``."""
+    from azure.mgmt.containerservice import models
+
+    override = models.UpgradeOverrideSettings(force_upgrade=force, until=until)
+    return models.ClusterUpgradeSettings(override_settings=override)
 
 
 def _if_unchanged(etag: str | None) -> dict[str, Any]:

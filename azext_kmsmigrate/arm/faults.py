@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, Conflict, KmsMigrateError
 from azext_kmsmigrate.migration.facts import ClusterName
+from azext_kmsmigrate.migration.refusal import refusal_in, shortened
 
-_LONGEST = 400
+_WHOLE = 10_000  # characters of a message that are read for what it names
 _HASHES = re.compile("#{2,}")
 
 
@@ -48,6 +49,11 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
 
     status = getattr(error, "status_code", None)
     code, detail = words_of(error)
+    refusal = refusal_in(code, detail)
+    if refusal is not None:
+        return refusal.error(
+            f"Azure refused {what}", "The cluster stays as it was before this request.", name, again(name)
+        )
     if status is None and not isinstance(error, ClientAuthenticationError):
         # The answer broke off, or was none that can be read: it says nothing about what happened.
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
@@ -57,21 +63,24 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
         return AzureError(errors.AZURE_FORBIDDEN, what=what, code=code)
     if status in (409, 412):
         return Conflict(errors.CHANGED_MEANWHILE, what=what, code=code)
-    return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=detail, next=again(name))
+    return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=shortened(detail), next=again(name))
 
 
 def words_of(error: object) -> tuple[str, str]:
-    """Azure's own code and message, on one line and cut; ARM's errors hold no Secret data."""
+    """Azure's own code and message, on one line and whole; ARM's errors hold no Secret data."""
     inner = getattr(error, "error", None)
     code = getattr(inner, "code", None) or f"HTTP {getattr(error, 'status_code', None)}"
     message = getattr(inner, "message", None) or getattr(error, "reason", None) or ""
-    return one_line(str(code)), one_line(str(message))
+    return one_line(str(code)), _printable(str(message))[:_WHOLE]
 
 
 def one_line(text: str) -> str:
     """Fit for a log: no line breaks, no length without end, and no way to speak to a pipeline (``##vso[``)."""
-    text = _HASHES.sub("#", " ".join(text.split())).rstrip(".")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return shortened(_printable(text))
+
+
+def _printable(text: str) -> str:
+    return _HASHES.sub("#", " ".join(text.split())).rstrip(".")
 
 
 def again(name: ClusterName) -> str:

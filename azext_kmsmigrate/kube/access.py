@@ -12,7 +12,7 @@ import os
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,10 @@ from azext_kmsmigrate.migration.facts import ClusterName
 # https://learn.microsoft.com/azure/aks/kubelogin-authentication
 AKS_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"
 _RENEW_BEFORE = 300.0  # seconds before a token ends
+_RENEWED_AT_MOST_EVERY = 10.0  # seconds; a refusal that no new token mends is not to become a flood of sign-ins
 
-FetchToken = Callable[[str], "tuple[str, float]"]
-"""``server application id -> (token, seconds since the epoch when it ends)``"""
+FetchToken = Callable[[str, bool], "tuple[str, float]"]
+"""``server application id, whether a kept one will not do -> (token, seconds since the epoch when it ends)``"""
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,44 @@ def tls_context(kubeconfig: Kubeconfig) -> ssl.SSLContext:
     return context
 
 
+class Certificate:
+    """The client certificate signs in while the connection is made: requests need nothing more."""
+
+    def header(self) -> dict[str, str]:
+        return {}
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        return False
+
+
 class BearerToken:
-    """A token for the API server, renewed before it ends. Safe to ask from several threads."""
+    """A token for the API server, renewed before it ends, or when it is refused. Safe to ask from several threads."""
 
     def __init__(self, server_app: str, fetch_token: FetchToken, now: Callable[[], float]) -> None:
         self._app, self._fetch, self._now = server_app, fetch_token, now
         self._lock = threading.Lock()
         self._token, self._ends = "", 0.0
+        self._renewed_at = float("-inf")
 
     def header(self) -> dict[str, str]:
         with self._lock:
             if self._now() > self._ends - _RENEW_BEFORE:
-                self._token, self._ends = self._fetch(self._app)
-            return {"Authorization": f"Bearer {self._token}"}
+                self._token, self._ends = self._fetch(self._app, False)
+            return self._header()
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """Fetch a token anew, unless another thread has: a refusal, not the clock, says that this one has ended."""
+        with self._lock:
+            if self._header() != refused:
+                return True
+            if self._now() < self._renewed_at + _RENEWED_AT_MOST_EVERY:
+                return False
+            self._renewed_at = self._now()
+            self._token, self._ends = self._fetch(self._app, True)
+            return self._header() != refused
+
+    def _header(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
 
 def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:

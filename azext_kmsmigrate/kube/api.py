@@ -18,6 +18,9 @@ METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
 
+_UNSIGNED_PATIENCE = 10.0  # seconds; one that has just begun knows no signing keys yet and says 401
+
+UNAUTHORIZED = 401
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -33,6 +36,10 @@ class Answered(Exception):
 class Transport(Protocol):
     """One kept connection to one API server."""
 
+    @property
+    def made(self) -> int:
+        """How many connections it has made so far, or since it was closed."""
+
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         """Status, headers and body of the answer; ``body`` is JSON. Raises ``Broken`` when no answer came."""
 
@@ -40,11 +47,28 @@ class Transport(Protocol):
         """End the connection; the next exchange makes a new one."""
 
 
-class Channel:
-    """A transport that signs in: what is sent on it reaches one API server for as long as its connection holds."""
+class Signer(Protocol):
+    """What requests are signed with."""
 
-    def __init__(self, transport: Transport, sign: Callable[[], Mapping[str, str]]) -> None:
-        self._transport, self._sign = transport, sign
+    def header(self) -> dict[str, str]: ...
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        """After a 401: whether there is another header than the one that the API server refused."""
+
+
+class Channel:
+    """A transport that signs in: what is sent on it reaches one API server for as long as its connection holds.
+
+    An API server that refuses the sign-in (401) is asked once more, with a new one.
+    """
+
+    def __init__(self, transport: Transport, signer: Signer) -> None:
+        self._transport, self._signer = transport, signer
+
+    @property
+    def made(self) -> int:
+        """How many connections it has made: a request after another number may have reached another API server."""
+        return self._transport.made
 
     def send(
         self,
@@ -75,12 +99,15 @@ class Channel:
         accept: str,
         content_type: str,
     ) -> bytes | Failure:
-        headers = {"Accept": accept, "Content-Type": content_type, **self._sign()}
+        shape = {"Accept": accept, "Content-Type": content_type}
         target = f"{path}?{urlencode(query)}" if query else path
+        content = None if body is None else json.dumps(body).encode()
+        signed = self._signer.header()
         try:
-            status, answered, text = self._transport.exchange(
-                method, target, headers, None if body is None else json.dumps(body).encode()
-            )
+            status, answered, text = self._transport.exchange(method, target, shape | signed, content)
+            if status == UNAUTHORIZED and self._signer.renewed(signed):
+                signed = self._signer.header()
+                status, answered, text = self._transport.exchange(method, target, shape | signed, content)
         except Broken as error:
             return no_answer(error)
         if status < 300:
@@ -108,16 +135,24 @@ class Api:
         :raises Answered: for 404, and for 409 on writing, which the caller understands
         :raises ClusterError: for everything else that does not go away
         """
-        deadline = self._clock.monotonic() + _PATIENCE
+        return json.loads(self._answer(what, method, path, options))
+
+    def text(self, what: str, path: str) -> str:
+        """What the API server says of itself in plain text (``/metrics``); patient and raising as ``call`` is."""
+        return self._answer(what, "GET", path, {"accept": "text/plain"}).decode(errors="replace")
+
+    def _answer(self, what: str, method: str, path: str, options: Mapping[str, Any]) -> bytes:
+        began = self._clock.monotonic()
         pause = 0.5
         while True:
             self._shared = self._shared or self._open_shared()
             answer = self._shared.send(method, path, **options)
             if isinstance(answer, bytes):
-                return json.loads(answer)
+                return answer
             if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
                 raise Answered(CONFLICT)
-            if not answer.kind.retriable or self._clock.monotonic() > deadline:
+            patience = _UNSIGNED_PATIENCE if answer.kind is FailureClass.UNAUTHORIZED else _PATIENCE
+            if not answer.kind.retriable or self._clock.monotonic() > began + patience:
                 raise _error(what, answer)
             self._clock.sleep(max(pause, answer.retry_after or 0.0))
             pause = min(5.0, pause * 2)
@@ -126,7 +161,7 @@ class Api:
 def _error(what: str, failure: Failure) -> ClusterError:
     entry = {
         FailureClass.FORBIDDEN: errors.API_FORBIDDEN,
-        FailureClass.UNAUTHORIZED: errors.API_FORBIDDEN,
+        FailureClass.UNAUTHORIZED: errors.SIGN_IN_REFUSED,
     }.get(failure.kind)
     if entry is None:
         no_answer_came = failure.kind.retriable and not failure.detail.startswith("HTTP")

@@ -17,6 +17,7 @@ from azext_kmsmigrate.migration.secret import Failure, FailureClass
 _DENIED = re.compile(r'admission webhook "([^"#]{1,253})" denied the request')
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^'#]{1,253})'")
 _WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"#]{1,253})"')
+_NO_DRY_RUN = re.compile(r'admission webhook "([^"#]{1,253})" does not support dry run')
 _SECRET_KEY = re.compile(r"/registry/secrets/([a-z0-9.-]{1,253})/([a-z0-9.-]{1,253})")
 _FIELD = re.compile(r"^[A-Za-z0-9_.\[\]/-]{1,100}$")
 
@@ -45,6 +46,8 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         return Failure(FailureClass.ADMISSION_DENIED, f"policy {found[1]}")
     if found := _WEBHOOK_DOWN.search(message):
         return Failure(FailureClass.WEBHOOK_DOWN, f"webhook {found[1]} cannot be called", retry_after)
+    if found := _NO_DRY_RUN.search(message):
+        return Failure(FailureClass.DRY_RUN_UNSUPPORTED, f"webhook {found[1]} takes no part in dry runs")
     if status == 410:
         return Failure(FailureClass.EXPIRED, token=str(_part(document, "metadata").get("continue") or ""))
     if status == 422:

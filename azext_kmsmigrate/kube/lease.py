@@ -1,4 +1,8 @@
-"""Talks to the API server about the Lease ``kube-system/aks-kms-migrate``: one runner at a time."""
+"""Talks to the API server about the Lease ``kube-system/aks-kms-migrate``: one runner at a time.
+
+Whether its holder lives is told from whether it is renewed while we look, by our own monotonic clock, never from the
+difference of two machines' clocks (as client-go's ``leaderelection`` does).
+"""
 
 from __future__ import annotations
 
@@ -10,21 +14,34 @@ from typing import Any
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.kube.api import NOT_FOUND, Answered, Api
-from azext_kmsmigrate.ports import Clock
+from azext_kmsmigrate.migration.events import Waiting
+from azext_kmsmigrate.ports import Clock, Tick
 
 NAMESPACE, NAME = "kube-system", "aks-kms-migrate"
 _COLLECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 _PATH = f"{_COLLECTION}/{NAME}"
 DURATION = 60  # seconds
 _RENEW_EVERY = 15.0
+_LOOK_EVERY = 3.0
+_LONG_DEAD = 1800.0  # seconds without renewal that no two machines' clocks differ by: a sign-in would fail before that
 _FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class KubeLease:
-    """The port ``Lease``. ``me`` says who and where, in words for a colleague."""
+    """The port ``Lease``. ``me`` says who and where, in words for a colleague; ``take_over`` breaks another's."""
 
-    def __init__(self, api: Api, clock: Clock, me: str, cluster: str) -> None:
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        me: str,
+        cluster: str,
+        *,
+        tell: Tick = lambda _: None,
+        take_over: bool = False,
+    ) -> None:
         self._api, self._clock, self._me, self._cluster = api, clock, me, cluster
+        self._tell, self._take_over = tell, take_over
         self._held: dict[str, Any] | None = None
         self._lost = ""
         self._renewed = 0.0
@@ -37,10 +54,10 @@ class KubeLease:
         finally:
             self._release()
 
-    def renew(self) -> None:
+    def renew(self, *, now: bool = False) -> None:
         if self._lost:
             raise Lost(errors.LEASE_LOST, holder=self._lost)
-        if self._held is None or self._clock.monotonic() - self._renewed < _RENEW_EVERY:
+        if self._held is None or (not now and self._clock.monotonic() - self._renewed < _RENEW_EVERY):
             return
         self._held["spec"]["renewTime"] = self._now()
         try:
@@ -56,14 +73,15 @@ class KubeLease:
 
     def holder(self) -> str | None:
         lease = self._read()
-        if lease is None or self._left(lease) <= 0:
+        if lease is None or not _holder(lease) or self._age(lease) > _LONG_DEAD:
             return None
-        return str(lease["spec"]["holderIdentity"])
+        spec = lease["spec"]
+        return f"{_holder(lease)}, since {_second(spec.get('acquireTime'))}, renewed {_second(spec.get('renewTime'))}"
 
     def _take(self) -> None:
         lease = self._read()
-        if lease is not None and self._left(lease) > 0 and lease["spec"]["holderIdentity"] != self._me:
-            raise self._taken(lease)
+        if lease is not None and _holder(lease) not in ("", self._me) and not self._take_over:
+            lease = self._outwaited(lease)
         try:
             if lease is None:
                 self._held = self._api.call("create the Lease", "POST", _COLLECTION, body=self._document())
@@ -96,23 +114,37 @@ class KubeLease:
             return None
         return lease
 
-    def _left(self, lease: dict[str, Any]) -> float:
-        spec = lease["spec"]
-        if not spec.get("holderIdentity") or not spec.get("renewTime"):
-            return 0.0
-        return float(spec.get("leaseDurationSeconds") or DURATION) - self._age(lease)
+    def _outwaited(self, lease: dict[str, Any]) -> dict[str, Any] | None:
+        """The Lease once its holder has given no sign of life for as long as it may be held without one."""
+        if self._age(lease) > _LONG_DEAD:
+            return lease
+        began, first = self._clock.monotonic(), lease["metadata"]["resourceVersion"]
+        duration = float(lease["spec"].get("leaseDurationSeconds") or DURATION)
+        while (left := began + duration - self._clock.monotonic()) > 0:
+            self._tell(Waiting("looking whether another run is alive", f"{left:.0f} s more, {_holder(lease)}"))
+            self._clock.sleep(min(_LOOK_EVERY, left))
+            current = self._read()
+            if current is None or not _holder(current):
+                return current
+            if current["metadata"]["resourceVersion"] != first:
+                raise self._taken(current)
+            lease = current
+        return lease
 
     def _age(self, lease: dict[str, Any]) -> float:
-        renewed = datetime.strptime(lease["spec"]["renewTime"], _FORM).replace(tzinfo=timezone.utc)
-        return (self._clock.now() - renewed).total_seconds()
+        """Seconds since its renewal, by two clocks that may differ; endless where nobody ever renewed it."""
+        renewed = lease["spec"].get("renewTime")
+        if not renewed:
+            return float("inf")
+        at = datetime.strptime(renewed, _FORM).replace(tzinfo=timezone.utc)
+        return (self._clock.now() - at).total_seconds()
 
     def _taken(self, lease: dict[str, Any]) -> Refused:
         return Refused(
             errors.LEASE_HELD,
             name=self._cluster,
-            holder=lease["spec"].get("holderIdentity") or "another run",
-            age=round(self._age(lease)) if lease["spec"].get("renewTime") else 0,
-            left=max(1, round(self._left(lease))),
+            holder=_holder(lease) or "another run",
+            since=_second(lease["spec"].get("acquireTime")),
         )
 
     def _document(self) -> dict[str, Any]:
@@ -131,3 +163,11 @@ class KubeLease:
 
     def _now(self) -> str:
         return self._clock.now().strftime(_FORM)
+
+
+def _holder(lease: dict[str, Any]) -> str:
+    return str(lease["spec"].get("holderIdentity") or "")
+
+
+def _second(time: str | None) -> str:
+    return f"{time.partition('.')[0]}Z" if time else "an unknown time"

@@ -52,5 +52,10 @@ class RestClient:
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionError(type(error).__name__) from error
 
+    @property
+    def made(self) -> int:
+        pools = self._rest.pool_manager.pools
+        return sum(pools[key].num_connections for key in pools.keys())  # noqa: SIM118 it refuses to be iterated
+
     def close(self) -> None:
         self._rest.pool_manager.clear()

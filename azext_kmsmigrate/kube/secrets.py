@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
-from azext_kmsmigrate.kube.api import METADATA, METADATA_LIST, NOT_FOUND, Answered, Api, Channel
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.kube.api import CONFLICT, METADATA, METADATA_LIST, NOT_FOUND, Answered, Api, Channel
 from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, FailureClass, Gone, Page, Patched, SecretRef
 
 NAMESPACE, CANARY = "kube-system", "aks-kms-migrate-canary"
-_CANARY_PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets/{CANARY}"
+_COLLECTION = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+_CANARY_PATH = f"{_COLLECTION}/{CANARY}"
+_OURS = {"app.kubernetes.io/managed-by": "aks-kms-migrate"}
+_OF_A_COMMAND = {**_OURS, "aks-kms-migrate/canary-of": "command"}  # beside the name: nobody else's Secret has both
+_PURPOSE = {"aks-kms-migrate/purpose": "Empty. Shows when API servers write in a new form."}
+_LEFT_BEHIND = timedelta(hours=1)
 _MERGE = "application/merge-patch+json"
 _COUNTER_ATTEMPTS = 3  # a connection that was just cut is no reason to do without counters
 _TOUCHED = "aks-kms-migrate/touched"
@@ -30,6 +39,7 @@ class KubeSecrets:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._lister: Channel | None = None
+        self._own: set[str] = set()
 
     def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
         path = f"/api/v1/namespaces/{namespace}/secrets" if namespace else "/api/v1/secrets"
@@ -41,7 +51,7 @@ class KubeSecrets:
         document = json.loads(answer)
         meta = document["metadata"]
         return Page(
-            items=tuple(ref for ref in map(_ref, document.get("items") or ()) if not _is_canary(ref)),
+            items=tuple(ref for ref in map(_ref, document.get("items") or ()) if not self._looks_with(ref)),
             resource_version=int(meta["resourceVersion"]),
             token=meta.get("continue") or "",
             remaining=meta.get("remainingItemCount"),
@@ -52,20 +62,7 @@ class KubeSecrets:
 
     def create_canary(self) -> SecretRef:
         self.delete_canary()
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": CANARY,
-                "namespace": NAMESPACE,
-                "labels": {"app.kubernetes.io/managed-by": "aks-kms-migrate"},
-                "annotations": {"aks-kms-migrate/purpose": "Empty. Shows when API servers write in a new form."},
-            },
-        }
-        path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-        created = self._api.call("create the canary Secret", "POST", path, body=body, accept=METADATA)
-        return _ref(created)
+        return _ref(self._create(CANARY, _OURS))
 
     def find_canary(self) -> SecretRef | None:
         try:
@@ -77,11 +74,56 @@ class KubeSecrets:
         return SecretRef(NAMESPACE, CANARY, record.uid, int(record.resource_version), signature=0)
 
     def delete_canary(self) -> None:
+        self._delete(CANARY)
+
+    def create_own_canary(self) -> SecretRef:
+        name = f"{CANARY}-{secrets.token_hex(5)}"
+        self._own.add(name)  # before it is there: whatever comes between finds it excepted
         try:
-            self._api.call("delete the canary Secret", "DELETE", _CANARY_PATH, accept=METADATA)
+            made = self._create(name, _OF_A_COMMAND)
+            self._sweep(_time(made))
+        except KeyboardInterrupt:
+            self._delete(name)
+            raise
+        return _ref(made)
+
+    def delete_own_canary(self, canary: SecretRef) -> None:
+        self._delete(canary.name, canary.uid)
+
+    def _create(self, name: str, labels: Mapping[str, str]) -> Any:
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": _PURPOSE}
+        body = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata}
+        try:
+            return self._api.call("create the canary Secret", "POST", _COLLECTION, body=body, accept=METADATA)
+        except Answered as answered:
+            if answered.status != CONFLICT:
+                raise
+            # The answer to the first try was lost: it is there.
+            return self._api.call("read the canary Secret", "GET", f"{_COLLECTION}/{name}", accept=METADATA)
+
+    def _delete(self, name: str, uid: str = "") -> None:
+        """``uid``: of the one that is meant, when another may have its name."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
+        try:
+            self._api.call("delete the canary Secret", "DELETE", f"{_COLLECTION}/{name}", body=body, accept=METADATA)
         except Answered as answered:
             if answered.status != NOT_FOUND:
                 raise
+
+    def _sweep(self, now: datetime) -> None:
+        """Delete what commands that were killed left behind. ``now`` is the API server's: ours may be wrong."""
+        selector = ",".join(f"{name}={value}" for name, value in _OF_A_COMMAND.items())
+        with suppress(ClusterError, Answered):  # they may be unreadable; the inventory will say so
+            found = self._api.call(
+                "list the canary Secrets", "GET", _COLLECTION, query={"labelSelector": selector}, accept=METADATA_LIST
+            )
+            for document in found.get("items") or ():
+                if _is_of_a_command(document["metadata"]) and now - _time(document) > _LEFT_BEHIND:
+                    ref = _ref(document)
+                    self._delete(ref.name, ref.uid)
+
+    def _looks_with(self, ref: SecretRef) -> bool:
+        return ref.namespace == NAMESPACE and (ref.name == CANARY or ref.name in self._own)
 
 
 class KubeConnection:
@@ -90,8 +132,12 @@ class KubeConnection:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    def patch(self, namespace: str, name: str) -> Answer:
-        return self._patch(namespace, name, {})
+    @property
+    def made(self) -> int:
+        return self._channel.made
+
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
+        return self._patch(namespace, name, {}, {"dryRun": "All"} if dry_run else None)
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
         return self._patch(namespace, name, {"metadata": {"annotations": {_TOUCHED: value}}})
@@ -126,10 +172,10 @@ class KubeConnection:
         count = sum(name.startswith(("apiserver-", "kube-apiserver-")) for name in names)
         return [f"identity leases: {count}"] if count else []
 
-    def _patch(self, namespace: str, name: str, body: object) -> Answer:
+    def _patch(self, namespace: str, name: str, body: object, query: Mapping[str, str] | None = None) -> Answer:
         path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
         try:
-            answer = self._channel.send("PATCH", path, body=body, accept=METADATA, content_type=_MERGE)
+            answer = self._channel.send("PATCH", path, query=query, body=body, accept=METADATA, content_type=_MERGE)
         except Answered:
             return Gone()
         if isinstance(answer, Failure):
@@ -171,8 +217,19 @@ def _ref(document: Mapping[str, Any]) -> SecretRef:
         uid=meta["uid"],
         resource_version=int(meta["resourceVersion"]),
         signature=hash(repr(meta.get("managedFields"))),
+        immutable=any("f:immutable" in (entry.get("fieldsV1") or ()) for entry in meta.get("managedFields") or ()),
+        canary=_is_of_a_command(meta),
     )
 
 
-def _is_canary(ref: SecretRef) -> bool:
-    return ref.namespace == NAMESPACE and ref.name == CANARY
+def _is_of_a_command(meta: Mapping[str, Any]) -> bool:
+    """Whether a command of this tool made it, by its place, its name and all of its labels."""
+    if meta["namespace"] != NAMESPACE or not meta["name"].startswith(f"{CANARY}-"):
+        return False
+    labels = meta.get("labels") or {}
+    return all(labels.get(name) == value for name, value in _OF_A_COMMAND.items())
+
+
+def _time(document: Mapping[str, Any]) -> datetime:
+    text: str = document["metadata"]["creationTimestamp"]
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")

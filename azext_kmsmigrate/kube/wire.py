@@ -42,12 +42,14 @@ class Wire:
     def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
         self._route, self._tls = route, tls
         self._connection: _Connection | None = None
+        self.made = 0
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         """Status, headers and body of the answer. After an exception the wire has to be closed."""
         if self._connection is None or self.ended_by_server():
             self.close()
             self._connection = self._opened()
+            self.made += 1
         self._connection.request(method, target, body, headers)
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()

@@ -20,6 +20,14 @@ class SecretCounts:
     def total(self) -> int:
         return self.rewritten + self.current + self.gone + self.failed
 
+    def over_rounds(self, rewritten: int) -> SecretCounts:
+        """These counts of the newest round, with what other rounds of the same step in the same run rewrote.
+
+        ``rewritten`` is then the number of rewritings, a Secret in two rounds counted twice; ``gone`` and ``failed``
+        are those of the newest round; ``current`` is what is left of the Secrets that it met, never below 0.
+        """
+        return SecretCounts(self.rewritten + rewritten, max(0, self.current - rewritten), self.gone, self.failed)
+
     def to_document(self) -> dict[str, int]:
         return {
             "total": self.total,

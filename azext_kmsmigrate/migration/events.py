@@ -68,6 +68,8 @@ class Phase(str, enum.Enum):
 
     REWRITING = "Rewriting"
     PROVING = "Proving"
+    CLOSING = "Looking at what was written since"
+    TRYING = "Trying"
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,16 @@ class NetworkAccess(str, enum.Enum):
     PRIVATE = "Private"
 
 
+class SupportPlan(str, enum.Enum):
+    """``supportPlan`` of AKS: https://learn.microsoft.com/azure/aks/long-term-support. The second one costs money."""
+
+    COMMUNITY = "KubernetesOfficial"
+    LONG_TERM = "AKSLongTermSupport"
+
+
+PREMIUM = "Premium"  # the tier that long term support needs
+
+
 @dataclass(frozen=True)
 class KmsProfile:
     """``securityProfile.azureKeyVaultKms``. AKS keeps the key id of a profile that was disabled."""
@@ -52,7 +62,11 @@ class ClusterName:
 
 @dataclass(frozen=True)
 class NodePool:
-    """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``)."""
+    """One agent pool. ``version`` is what its nodes run (``currentOrchestratorVersion``).
+
+    ``surge``: ``maxSurge`` as Azure has it, a number of nodes or a percentage; empty: Azure's default. ``mode``:
+    ``System``, ``User``, or ``Machines`` for single machines, which AKS does not upgrade with the cluster.
+    """
 
     name: str
     version: KubernetesVersion
@@ -60,6 +74,32 @@ class NodePool:
     state: str
     count: int = 0
     kind: str = "VirtualMachineScaleSets"
+    power: str = "Running"
+    mode: str = "User"
+    surge: str = ""
+
+    @property
+    def upgradable(self) -> bool:
+        return self.mode != "Machines"
+
+
+@dataclass(frozen=True)
+class ManagedIdentity:
+    """A user-assigned identity of the control plane, as the cluster names it."""
+
+    resource_id: str
+    principal_id: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the cluster stands in. ``subnets``: the resource ids of the user's own; none when AKS made the network."""
+
+    node_group: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    identities: tuple[ManagedIdentity, ...] = ()
+    subnets: tuple[str, ...] = ()
+    api_server_subnet: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +107,9 @@ class ClusterFacts:
     """A managed cluster as ARM shows it now.
 
     ``version`` is ``currentKubernetesVersion``: what runs, not what was asked for. ``supported``: its minor
-    version is among those AKS supports in the location; None when that could not be learnt.
+    version is among those AKS supports in the location under its support plan; None when that could not be learnt.
+    ``forced_until``: upgrades that begin before this time (UTC, ISO 8601) pass over what AKS would refuse them for;
+    empty when none does.
     """
 
     name: ClusterName
@@ -85,6 +127,12 @@ class ClusterFacts:
     supported: bool | None = None
     location: str = ""
     etag: str = ""
+    forced_until: str = ""
+    private: bool = False
+    authorized_ranges: tuple[str, ...] = ()
+    tier: str = ""
+    support_plan: SupportPlan = SupportPlan.COMMUNITY
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def kms_state(self) -> KmsState:
@@ -110,7 +158,18 @@ class Offers:
 
     ``onward``: where Azure says that a version can be upgraded to in turn (``kubernetesVersions`` of the location).
     It serves to know that a first hop leads anywhere; each hop is planned anew from the live profile.
+    ``plans``: the support plans of each minor version there; empty when they could not be learnt.
     """
 
     versions: tuple[KubernetesVersion, ...] = ()
     onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]] = field(default_factory=dict)
+    plans: Mapping[tuple[int, int], frozenset[SupportPlan]] = field(default_factory=dict)
+
+    def under(self, version: KubernetesVersion, plan: SupportPlan) -> bool:
+        """Whether AKS has the version under this plan. A version of no listed minor is not under long term support."""
+        found = self.plans.get(version.line, frozenset({SupportPlan.COMMUNITY}))
+        return not self.plans or plan in found
+
+    def supports(self, version: KubernetesVersion, plan: SupportPlan) -> bool | None:
+        """Whether AKS supports a cluster with this version and plan; None when that could not be learnt."""
+        return plan in self.plans.get(version.line, frozenset()) if self.plans else None

@@ -6,10 +6,12 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
-     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": ""}
+     "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": ""}
 
 It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
-Secret names. Fields this version does not know are kept as they are.
+Secret names. ``supportPlan`` is long term support, when the user has asked for it; ``planDigest`` that of the plan
+file that a run was started with. Fields that this version does not know are kept as they are, at every level.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ class JournalUnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What became of one step. A step that was done again has one record, the newest."""
+    """What became of one step. A step that was done again has one record, the newest.
+
+    ``secrets`` counts all rounds of the run that made this record, as ``SecretCounts.over_rounds`` does.
+    """
 
     id: StepId
     status: StepStatus
@@ -39,6 +44,7 @@ class StepRecord:
     finished_at: str = ""
     detail: str = ""
     secrets: SecretCounts | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,22 @@ class CanaryRecord:
     uid: str
     resource_version: str
     before: StepId
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SkippedCheck:
+    """A check that stops a run when it fails, and that somebody chose to leave out."""
+
+    id: str
+    by: str
+    at: str
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Journal:
-    """See the module's docstring."""
+    """See the module's docstring. ``unknown``: the fields of a later version, those inside of known ones too."""
 
     cluster_id: str
     started_at: str
@@ -66,6 +83,10 @@ class Journal:
     exposed_to: str = ""
     last_problem: str = ""
     completed_at: str = ""
+    forced_until: str = ""
+    skipped_checks: tuple[SkippedCheck, ...] = ()
+    support_plan: str = ""
+    plan_digest: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -97,60 +118,33 @@ class Journal:
         kept = tuple(r for r in self.steps if r.id is not record.id)
         return replace(self, steps=(*kept, record))
 
-
-_KNOWN = frozenset(
-    [
-        "schemaVersion",
-        "clusterId",
-        "startedAt",
-        "originalKms",
-        "targetKms",
-        "targetVersion",
-        "steps",
-        "canary",
-        "barrier",
-        "exposure",
-        "lastProblem",
-        "completedAt",
-    ]
-)
+    def with_skipped(self, skipped: tuple[SkippedCheck, ...]) -> Journal:
+        """The newest word on each check that was left out."""
+        ids = {s.id for s in skipped}
+        return replace(self, skipped_checks=(*(s for s in self.skipped_checks if s.id not in ids), *skipped))
 
 
 def to_document(journal: Journal) -> dict[str, Any]:
     """The journal as a JSON document."""
-    return {
-        **journal.unknown,
+    known = {
         "schemaVersion": SCHEMA_VERSION,
         "clusterId": journal.cluster_id,
         "startedAt": journal.started_at,
         "originalKms": _kms_out(journal.original_kms),
         "targetKms": _kms_out(journal.target_kms),
         "targetVersion": journal.target_version,
-        "steps": [
-            {
-                "id": r.id.value,
-                "status": r.status.value,
-                "startedAt": r.started_at,
-                "finishedAt": r.finished_at,
-                "detail": r.detail,
-                "secrets": r.secrets.to_document() if r.secrets else None,
-            }
-            for r in journal.steps
-        ],
-        "canary": (
-            {
-                "uid": journal.canary.uid,
-                "resourceVersion": journal.canary.resource_version,
-                "before": journal.canary.before.value,
-            }
-            if journal.canary
-            else None
-        ),
+        "supportPlan": journal.support_plan,
+        "planDigest": journal.plan_digest,
+        "steps": [_with(_step_out(record), record.unknown) for record in journal.steps],
+        "canary": _with(_canary_out(journal.canary), journal.canary.unknown) if journal.canary else None,
         "barrier": journal.barrier,
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
         "lastProblem": journal.last_problem,
         "completedAt": journal.completed_at,
+        "forcedUntil": journal.forced_until,
+        "skippedChecks": [_with(_skipped_out(skipped), skipped.unknown) for skipped in journal.skipped_checks],
     }
+    return _with(known, journal.unknown)
 
 
 def from_document(document: object) -> Journal:
@@ -169,37 +163,89 @@ def from_document(document: object) -> Journal:
 
 
 def _read(document: Mapping[str, Any]) -> Journal:
-    canary = document.get("canary")
     exposure = document.get("exposure") or {}
-    return Journal(
+    journal = Journal(
         cluster_id=_text(document["clusterId"]),
         started_at=_text(document["startedAt"]),
         original_kms=_kms_in(document.get("originalKms")),
         target_kms=_kms_in(document.get("targetKms")),
         target_version=_text(document.get("targetVersion", "")),
-        steps=tuple(
-            StepRecord(
-                id=StepId(r["id"]),
-                status=StepStatus(r["status"]),
-                started_at=_text(r["startedAt"]),
-                finished_at=_text(r.get("finishedAt", "")),
-                detail=_text(r.get("detail", "")),
-                secrets=SecretCounts.from_document(r["secrets"]) if r.get("secrets") else None,
-            )
-            for r in document.get("steps") or ()
-        ),
-        canary=(
-            CanaryRecord(_text(canary["uid"]), _text(canary["resourceVersion"]), StepId(canary["before"]))
-            if canary
-            else None
-        ),
+        steps=tuple(map(_step_in, document.get("steps") or ())),
+        canary=_canary_in(document["canary"]) if document.get("canary") else None,
         barrier=int(document.get("barrier") or 0),
         exposed_from=_text(exposure.get("from", "")),
         exposed_to=_text(exposure.get("to", "")),
         last_problem=_text(document.get("lastProblem", "")),
         completed_at=_text(document.get("completedAt", "")),
-        unknown={k: v for k, v in document.items() if k not in _KNOWN},
+        forced_until=_text(document.get("forcedUntil", "")),
+        skipped_checks=tuple(map(_skipped_in, document.get("skippedChecks") or ())),
+        support_plan=_text(document.get("supportPlan", "")),
+        plan_digest=_text(document.get("planDigest", "")),
     )
+    # Those inside of a step, of the canary, of a check are theirs: another one has none of them.
+    rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks")}
+    return replace(journal, unknown=_without(rest, to_document(journal)))
+
+
+def _step_out(record: StepRecord) -> dict[str, Any]:
+    return {
+        "id": record.id.value,
+        "status": record.status.value,
+        "startedAt": record.started_at,
+        "finishedAt": record.finished_at,
+        "detail": record.detail,
+        "secrets": record.secrets.to_document() if record.secrets else None,
+    }
+
+
+def _step_in(document: Mapping[str, Any]) -> StepRecord:
+    record = StepRecord(
+        id=StepId(document["id"]),
+        status=StepStatus(document["status"]),
+        started_at=_text(document["startedAt"]),
+        finished_at=_text(document.get("finishedAt", "")),
+        detail=_text(document.get("detail", "")),
+        secrets=SecretCounts.from_document(document["secrets"]) if document.get("secrets") else None,
+    )
+    return replace(record, unknown=_without(document, _step_out(record)))
+
+
+def _canary_out(canary: CanaryRecord) -> dict[str, Any]:
+    return {"uid": canary.uid, "resourceVersion": canary.resource_version, "before": canary.before.value}
+
+
+def _canary_in(document: Mapping[str, Any]) -> CanaryRecord:
+    canary = CanaryRecord(_text(document["uid"]), _text(document["resourceVersion"]), StepId(document["before"]))
+    return replace(canary, unknown=_without(document, _canary_out(canary)))
+
+
+def _skipped_out(skipped: SkippedCheck) -> dict[str, Any]:
+    return {"id": skipped.id, "by": skipped.by, "at": skipped.at}
+
+
+def _skipped_in(document: Mapping[str, Any]) -> SkippedCheck:
+    skipped = SkippedCheck(_text(document["id"]), _text(document["by"]), _text(document["at"]))
+    return replace(skipped, unknown=_without(document, _skipped_out(skipped)))
+
+
+def _without(document: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """What the document has and the known fields have not, level by level."""
+    left: dict[str, Any] = {}
+    for key, value in document.items():
+        if key not in known:
+            left[key] = value
+        elif isinstance(value, dict) and isinstance(known[key], dict) and (inside := _without(value, known[key])):
+            left[key] = inside
+    return left
+
+
+def _with(known: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, Any]:
+    """Both together; a known field keeps its value."""
+    whole = {**unknown, **known}
+    for key, value in unknown.items():
+        if isinstance(value, dict) and isinstance(known.get(key), dict):
+            whole[key] = _with(known[key], value)
+    return whole
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Decides what would stop a later step, while it is still harmless to know: before KMS is turned off.
+"""Decides what leaves a plan without a way to its end. All else that would stop a later step is a check.
 
 Azure's rules: https://learn.microsoft.com/azure/aks/use-kms-etcd-encryption
 """
@@ -7,17 +7,36 @@ from __future__ import annotations
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, NetworkAccess, Offers
+from azext_kmsmigrate.migration.facts import PREMIUM, ClusterFacts, KmsProfile, NetworkAccess, Offers, SupportPlan
 from azext_kmsmigrate.migration.upgrade_path import Target, next_hop
 
 
-def to_upgrading(cluster: ClusterFacts, offers: Offers, target: Target) -> Refused | None:
-    """What stands in the way of an upgrade to the target, if anything."""
+def to_upgrading(
+    cluster: ClusterFacts,
+    offers: Offers,
+    target: Target,
+    plan: SupportPlan = SupportPlan.COMMUNITY,
+    tier: str = "",
+) -> Refused | None:
+    """What stands in the way of an upgrade to the target with this support plan at its end, if anything.
+
+    ``tier``: the tier that the user has agreed to.
+    """
     where = {"name": cluster.name.name, "group": cluster.name.group}
-    for pool in cluster.pools:
-        if pool.state in ("Failed", "Canceled"):
-            return Refused(errors.NODE_POOL_FAILED, pool=pool.name, operation=pool.state, version=pool.version, **where)
-    if next_hop(cluster, offers, target) is None:
+    found = next_hop(cluster, offers, target, plan)
+    if found is None and (dear := next_hop(cluster, offers, target, SupportPlan.LONG_TERM)) is not None:
+        return Refused(
+            errors.LONG_TERM_ONLY,
+            version=cluster.version,
+            target=target,
+            offered=dear.version,
+            command="start",
+            **where,
+        )
+    changing = plan is SupportPlan.LONG_TERM and cluster.support_plan is not plan
+    if changing and PREMIUM.lower() not in (cluster.tier.lower(), tier.lower()):
+        return Refused(errors.PREMIUM_NEEDED, tier=cluster.tier or "Free", **where)
+    if found is None:
         return Refused(
             errors.NO_UPGRADE_PATH,
             version=cluster.version,
@@ -31,8 +50,6 @@ def to_upgrading(cluster: ClusterFacts, offers: Offers, target: Target) -> Refus
 def to_enabling(cluster: ClusterFacts, kms: KmsProfile) -> Refused | None:
     """What stands in the way of turning KMS on with this key, as far as the cluster itself shows it."""
     where = {"name": cluster.name.name, "group": cluster.name.group}
-    if cluster.identity != "UserAssigned":
-        return Refused(errors.IDENTITY_UNSUPPORTED, identity=cluster.identity or "service principal", **where)
     if kms.network_access is NetworkAccess.PRIVATE:
         if not cluster.vnet_integration:
             return Refused(errors.VNET_INTEGRATION_NEEDED, **where)

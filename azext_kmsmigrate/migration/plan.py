@@ -23,16 +23,26 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import dropwhile
 from urllib.parse import urlsplit
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration import obstacles
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess, Offers
+from azext_kmsmigrate.migration.estimate import Estimate, Numbers, estimated
+from azext_kmsmigrate.migration.facts import (
+    PREMIUM,
+    ClusterFacts,
+    KmsProfile,
+    KmsState,
+    NetworkAccess,
+    Offers,
+    SupportPlan,
+)
 from azext_kmsmigrate.migration.journal import Journal
 from azext_kmsmigrate.migration.step import PlannedStep, StepId
-from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, next_hop
+from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, hops
 
 
 class Preparation(str, enum.Enum):
@@ -45,36 +55,71 @@ class Preparation(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Goal:
-    """What the user asked for; empty means: as the journal or the cluster says."""
+    """What the user asked for; empty means: as the journal or the cluster says.
+
+    ``force_until``: pass over what AKS would refuse to upgrade for, deprecated APIs and PodDisruptionBudgets, for
+    upgrades that begin before this time (UTC). ``tier``: the tier that may be changed to, with all that it costs, for a
+    support plan that needs it.
+    """
 
     kubernetes_version: str = ""
     key_id: str = ""
     network_access: NetworkAccess | None = None
     vault_id: str = ""
+    support_plan: SupportPlan | None = None
+    tier: str = ""
+    force_until: datetime | None = None
+
+    @property
+    def option_text(self) -> str:
+        """The options of ``plan`` that say the same, each with a space before it; empty for none."""
+        options = {
+            "--kubernetes-version": self.kubernetes_version,
+            "--key-id": self.key_id,
+            "--key-vault-access": self.network_access.value if self.network_access else "",
+            "--key-vault": self.vault_id,
+            "--tier": self.tier.lower(),
+            "--k8s-support-plan": self.support_plan.value if self.support_plan else "",
+        }
+        return "".join(f" {option} {value}" for option, value in options.items() if value)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything a plan is made from. ``done``: the steps this run has ended and, where it says so, proven."""
+    """Everything a plan is made from. ``done``: the steps this run has ended and, where it says so, proven.
+
+    ``numbers``: what was measured for the estimate, which is left out without.
+    """
 
     cluster: ClusterFacts
     offers: Offers
     journal: Journal | None = None
     done: frozenset[StepId] = frozenset()
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The ordered steps. ``blocked`` tells why none of them may begin; ``summary`` is one sentence."""
+    """The ordered steps. ``blocked`` tells why none of them may begin; ``summary`` is one sentence.
+
+    ``hops``: the upgrades, of which only the first is firm. ``support_plan``: the one to end with.
+    """
 
     state: KmsState
     summary: str
     steps: tuple[PlannedStep, ...] = ()
     target_kms: KmsProfile | None = None
     target: Target = ANY_KMS_V2
-    hop: Hop | None = None
+    hops: tuple[Hop, ...] = ()
+    support_plan: SupportPlan = SupportPlan.COMMUNITY
     blocked: Refused | None = None
     preparation: Preparation = Preparation.NONE
+    estimate: Estimate | None = None
+
+    @property
+    def hop(self) -> Hop | None:
+        """The upgrade that is done next."""
+        return self.hops[0] if self.hops else None
 
     @property
     def pending(self) -> bool:
@@ -98,7 +143,11 @@ def decide(situation: Situation, goal: Goal) -> Plan:
         return replace(plan, blocked=refusal)
     if plan.pending:
         plan = replace(plan, preparation=_preparation(cluster))
-    return replace(plan, steps=tuple(dropwhile(lambda s: s.id in situation.done, plan.steps)))
+    plan = replace(plan, steps=tuple(dropwhile(lambda s: s.id in situation.done, plan.steps)))
+    if plan.pending and situation.numbers is not None:
+        steps, estimate = estimated(plan.steps, plan.hops, cluster, situation.numbers)
+        return replace(plan, steps=steps, estimate=estimate)
+    return plan
 
 
 def _by_state(situation: Situation, goal: Goal) -> Plan:
@@ -139,22 +188,25 @@ def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
             blocked=Refused(errors.TARGET_TOO_OLD, target=version, bound=bound, **where),
         )
     upgrading = not target.reached_by(cluster.version)
-    hop = next_hop(cluster, situation.offers, target) if upgrading else None
+    support = wanted_support(situation, goal)
+    way = hops(cluster, situation.offers, target, support) if upgrading else ()
     blocked = obstacles.to_enabling(cluster, kms)
     if upgrading and not blocked:
-        blocked = obstacles.to_upgrading(cluster, situation.offers, target)
+        paid = PREMIUM if _agreed(situation) else goal.tier
+        blocked = obstacles.to_upgrading(cluster, situation.offers, target, support, paid)
     return Plan(
         state,
         "Secrets are under KMS v1." if state is KmsState.V1 else "KMS is off.",
-        tuple(_steps(situation, target, hop, kms)),
+        tuple(_steps(situation, target, way, kms)),
         target_kms=kms,
         target=target,
-        hop=hop,
+        hops=way,
+        support_plan=support,
         blocked=blocked,
     )
 
 
-def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfile) -> Iterator[PlannedStep]:
+def _steps(situation: Situation, target: Target, way: tuple[Hop, ...], kms: KmsProfile) -> Iterator[PlannedStep]:
     cluster = situation.cluster
     if cluster.kms_state is KmsState.V1:
         yield PlannedStep(
@@ -169,13 +221,11 @@ def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfil
         reversible=True,
     )
     if not target.reached_by(cluster.version):
-        scope = "" if hop is None else ", control plane and node pools" if hop.whole else ", control plane first"
-        further = "" if hop is None or target.reached_by(hop.version) else f", then on to {target}"
         yield PlannedStep(
             StepId.UPGRADE,
             f"KMS v2 needs Kubernetes 1.27 or later; the cluster runs {cluster.version}",
             reversible=False,
-            detail=f"{hop.version if hop else target}{further}{scope}",
+            detail=_upgrades(way) or str(target),
         )
     yield PlannedStep(
         StepId.ENABLE_KMS,
@@ -184,7 +234,8 @@ def _steps(situation: Situation, target: Target, hop: Hop | None, kms: KmsProfil
         detail=kms.key_id,
     )
     yield _ENCRYPT
-    if (hop is not None and not hop.whole) or (hop is None and _left_pools_behind(situation)):
+    # A whole-cluster hop takes along the pools that one before it left behind.
+    if (way and not way[-1].whole) or (not way and _left_pools_behind(situation)):
         yield _pools(cluster)
 
 
@@ -195,11 +246,22 @@ _ENCRYPT = PlannedStep(
 )
 
 
+def _upgrades(way: tuple[Hop, ...]) -> str:
+    """``1.27.9, control plane first, then 1.28.5, ...``: the scope once where it is the same for all."""
+    scopes = ["control plane and node pools" if hop.whole else "control plane first" for hop in way]
+    plan = ", with long term support" if any(hop.plan is SupportPlan.LONG_TERM for hop in way) else ""
+    if len(set(scopes)) == 1:
+        return f"{', then '.join(str(hop.version) for hop in way)}, {scopes[0]}{plan}"
+    return ", then ".join(f"{hop.version}, {scope}" for hop, scope in zip(way, scopes, strict=True)) + plan
+
+
 def _left_pools_behind(situation: Situation) -> bool:
     """Whether this migration upgraded the control plane first. Pools that were behind before are the user's own."""
     journal = _unfinished(situation)
     upgraded = journal is not None and journal.record_of(StepId.UPGRADE) is not None
-    return upgraded and any(pool.version < situation.cluster.version for pool in situation.cluster.pools)
+    return upgraded and any(
+        pool.upgradable and pool.version < situation.cluster.version for pool in situation.cluster.pools
+    )
 
 
 def _pools(cluster: ClusterFacts) -> PlannedStep:
@@ -222,6 +284,19 @@ def target_kms(situation: Situation, goal: Goal) -> KmsProfile | None:
     vault_id = goal.vault_id or (known.vault_id if _same_vault(key_id, known.key_id) else "")
     vault_id = vault_id if access is NetworkAccess.PRIVATE else ""
     return KmsProfile(enabled=True, key_id=key_id, network_access=access, vault_id=vault_id)
+
+
+def wanted_support(situation: Situation, goal: Goal) -> SupportPlan:
+    """The support plan to end with: as typed, else as agreed to before, else as the cluster has it."""
+    if goal.support_plan is not None:
+        return goal.support_plan
+    return SupportPlan.LONG_TERM if _agreed(situation) else situation.cluster.support_plan
+
+
+def _agreed(situation: Situation) -> bool:
+    """Whether this migration was begun with long term support, and what it costs, asked for."""
+    journal = _unfinished(situation)
+    return journal is not None and journal.support_plan == SupportPlan.LONG_TERM.value
 
 
 def _same_vault(key_id: str, other: str) -> bool:
@@ -283,7 +358,7 @@ def only(plan: Plan, step: StepId, cluster: ClusterFacts) -> Plan:
             plan,
             blocked=_not_next(step, f"'{first.value}' has to come first", f"{command} {name}", cluster),
         )
-    return replace(plan, steps=tuple(s for s in plan.steps if s.id in wanted))
+    return replace(plan, steps=tuple(s for s in plan.steps if s.id in wanted), estimate=None)
 
 
 COMMAND_OF = {

@@ -29,6 +29,7 @@ class FailureClass(str, enum.Enum):
     TIMED_OUT = "timedOut"
     TRANSIENT = "transient"
     EXPIRED = "expired"  # a list's continue token: 410
+    DRY_RUN_UNSUPPORTED = "dryRunUnsupported"  # a webhook is not asked in a dry run: what it would say is unknown
     OTHER_FORM = "otherForm"  # a proof found it stored in another form than the API servers write
     UNEXPECTED = "unexpected"
 
@@ -41,12 +42,13 @@ class FailureClass(str, enum.Enum):
             FailureClass.TRANSIENT,
             FailureClass.WEBHOOK_DOWN,
             FailureClass.KEY_UNAVAILABLE,
+            FailureClass.UNAUTHORIZED,
         )
 
     @property
     def pushes_back(self) -> bool:
         """Whether it says that the API server has more to do than it can; a webhook that is down does not."""
-        return self.retriable and self is not FailureClass.WEBHOOK_DOWN
+        return self.retriable and self not in (FailureClass.WEBHOOK_DOWN, FailureClass.UNAUTHORIZED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class SecretRef:
     """One Secret, from a list of metadata.
 
     ``signature`` is a hash of its managedFields: it changes when a client changes the Secret and stays when the
-    API server only stores it in another form.
+    API server only stores it in another form. ``immutable``: managedFields tell that somebody has set that field.
+    ``canary``: another command of this tool made it, to look at what the API servers write; it has to lie in the right
+    form as any other, but it may move at any time.
     """
 
     namespace: str
@@ -62,6 +66,8 @@ class SecretRef:
     uid: str
     resource_version: int
     signature: int
+    immutable: bool = False
+    canary: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -133,6 +139,7 @@ REMEDIES = {
     FailureClass.UNDECRYPTABLE: "bring back the key version it was encrypted with, or create it anew",
     FailureClass.KEY_UNAVAILABLE: "see that the key is enabled and its vault in reach, then type the command again",
     FailureClass.TOO_LARGE: "make it smaller: it is at the limit of what etcd takes",
+    FailureClass.DRY_RUN_UNSUPPORTED: "see that its owner lets an unchanged Secret pass; a dry run cannot ask it",
     FailureClass.OTHER_FORM: "rewrite all Secrets: az aks kms-migrate rewrite-secrets",
 }
 """What to do about a Secret that failed for good; the rest passes by itself: type the command again."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from azext_kmsmigrate.migration.span import Span
+
 
 class StepId(str, enum.Enum):
     """Stable ids: options, the journal and reports use them.
@@ -46,12 +48,16 @@ TITLES = {
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step that is to be done, and why. ``detail`` names what it acts on (a version, a key)."""
+    """A step that is to be done, and why. ``detail`` names what it acts on (a version, a key).
+
+    ``estimate``: how long it takes; None where that was not asked for, or cannot be told.
+    """
 
     id: StepId
     reason: str
     reversible: bool
     detail: str = ""
+    estimate: Span | None = None
 
     @property
     def title(self) -> str:

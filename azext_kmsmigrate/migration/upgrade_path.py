@@ -3,13 +3,17 @@
 Rules of AKS (https://learn.microsoft.com/azure/aks/supported-kubernetes-versions): a supported cluster goes one
 minor version at a time and may upgrade its control plane first; an unsupported one jumps to what is offered, as a
 whole cluster. Kubelets may be three minor versions older than the API server from 1.28 on, two before.
+
+A minor version that AKS supports under long term support only is closed to a cluster under community support, unless
+it changes its plan in the same request (Azure/AKS#4292). That costs money: it is never done unasked.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from azext_kmsmigrate.migration.facts import ClusterFacts, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, Offers, SupportPlan
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 
 
@@ -53,54 +57,125 @@ ANY_KMS_V2 = Target(open=True)
 
 @dataclass(frozen=True)
 class Hop:
-    """One upgrade: the control plane, and with ``whole`` every node pool in the same operation."""
+    """One upgrade: the control plane, and with ``whole`` every node pool in the same operation; ``why`` it is so.
+
+    ``plan``: the support plan that is asked for in the same request; None leaves it as it is. ``conditional``: the
+    location lists the version, but the cluster's upgrade profile does not offer it: Azure decides when it is asked.
+    """
 
     version: KubernetesVersion
     whole: bool
+    plan: SupportPlan | None = None
+    conditional: bool = False
+    why: str = ""
 
 
-def next_hop(cluster: ClusterFacts, offers: Offers, target: Target) -> Hop | None:
+def next_hop(
+    cluster: ClusterFacts, offers: Offers, target: Target, plan: SupportPlan = SupportPlan.COMMUNITY
+) -> Hop | None:
     """The next upgrade towards the target, or None when nothing offered leads there.
 
     The target itself when it is offered; with no patch named, the newest patch of the lowest offered minor version
-    that satisfies it. Otherwise the highest offered version from which the target can be reached.
+    that satisfies it. Otherwise the highest offered version from which the target can be reached. ``plan`` is the
+    support plan to end with; what the location lists for it serves only where the upgrade profile leads nowhere.
     """
-    ahead = sorted(v for v in offers.versions if v > cluster.version)
-    version = _reaching(ahead, target)
+    way = _Way(offers, target, plan, cluster.support_plan)
+    version = way.step(v for v in offers.versions if v > cluster.version)
+    conditional = version is None and SupportPlan.LONG_TERM is plan is not cluster.support_plan
+    if conditional:
+        version = way.step(v for v in offers.onward if way.listed_for_long_term(v, cluster))
     if version is None:
-        stepping_stones = [v for v in ahead if v < target.at_least and _leads_on(v, offers, target)]
-        if not stepping_stones:
-            return None
-        version = stepping_stones[-1]
-    return Hop(version, whole=not _control_plane_first(cluster, version))
-
-
-def _reaching(ahead: list[KubernetesVersion], target: Target) -> KubernetesVersion | None:
-    if target.exact:
-        return target.at_least if target.at_least in ahead else None
-    enough = [v for v in ahead if target.reached_by(v)]
-    if not target.open:
-        enough = [v for v in enough if v.line == target.at_least.line]
-    if not enough:
         return None
-    return max(v for v in enough if v.line == enough[0].line)
+    asked = plan if plan is not cluster.support_plan and (way.ends_with(version) or way.needs_plan(version)) else None
+    why = _why_whole(cluster, version)
+    return Hop(version, bool(why), asked, conditional, why or "a supported cluster may upgrade its control plane first")
 
 
-def _leads_on(version: KubernetesVersion, offers: Offers, target: Target) -> bool:
-    """Whether the target can be reached from a version that is not it; a dead end would strand the cluster there."""
-    seen, ahead = {version}, [version]
-    while ahead:
-        onward = sorted(offers.onward.get(ahead.pop(), ()))
-        if _reaching(onward, target) is not None:
-            return True
-        fresh = [v for v in onward if v not in seen and v < target.at_least]
-        seen.update(fresh)
-        ahead.extend(fresh)
-    return False
+def hops(
+    cluster: ClusterFacts, offers: Offers, target: Target, plan: SupportPlan = SupportPlan.COMMUNITY
+) -> tuple[Hop, ...]:
+    """All upgrades to the target, as Azure lists them now; only the first is firm, the others are planned anew."""
+    found: list[Hop] = []
+    while (hop := next_hop(cluster, offers, target, plan)) is not None:
+        found.append(hop)
+        if target.reached_by(hop.version):
+            break
+        now = hop.plan or cluster.support_plan
+        pools = tuple(replace(p, version=hop.version) if hop.whole else p for p in cluster.pools)
+        supported = offers.supports(hop.version, now) if offers.plans else cluster.supported
+        cluster = replace(cluster, version=hop.version, pools=pools, supported=supported, support_plan=now)
+        offers = replace(offers, versions=offers.onward.get(hop.version, ()))
+    return tuple(found)
 
 
-def _control_plane_first(cluster: ClusterFacts, version: KubernetesVersion) -> bool:
-    if cluster.supported is not True or version.minor - cluster.version.minor > 1:
+@dataclass(frozen=True)
+class _Way:
+    """Where a cluster may go: what is offered, the target, the support plan to end with and the one it has."""
+
+    offers: Offers
+    target: Target
+    plan: SupportPlan
+    has: SupportPlan
+
+    def step(self, offered: Iterable[KubernetesVersion]) -> KubernetesVersion | None:
+        ahead = self._open(offered)
+        if (version := self._reaching(ahead)) is not None:
+            return version
+        stepping_stones = [v for v in ahead if v < self.target.at_least and self._leads_on(v)]
+        return stepping_stones[-1] if stepping_stones else None
+
+    def ends_with(self, version: KubernetesVersion) -> bool:
+        return self._reaching([version]) is not None
+
+    def needs_plan(self, version: KubernetesVersion) -> bool:
+        return not self.offers.under(version, self.has)
+
+    def listed_for_long_term(self, version: KubernetesVersion, cluster: ClusterFacts) -> bool:
+        """AKS takes an unsupported cluster to long term support over any number of minor versions, others by one."""
+        near = version.minor - cluster.version.minor <= 1
+        return version > cluster.version and self.needs_plan(version) and (near or cluster.supported is False)
+
+    def _open(self, offered: Iterable[KubernetesVersion]) -> list[KubernetesVersion]:
+        return sorted(v for v in offered if self.offers.under(v, self.plan) or self.offers.under(v, self.has))
+
+    def _reaching(self, ahead: list[KubernetesVersion]) -> KubernetesVersion | None:
+        ahead = [v for v in ahead if self.offers.under(v, self.plan)]
+        if self.target.exact:
+            return self.target.at_least if self.target.at_least in ahead else None
+        enough = [v for v in ahead if self.target.reached_by(v)]
+        if not self.target.open:
+            enough = [v for v in enough if v.line == self.target.at_least.line]
+        if not enough:
+            return None
+        return max(v for v in enough if v.line == enough[0].line)
+
+    def _leads_on(self, version: KubernetesVersion) -> bool:
+        """Whether the target can be reached from a version that is not it; a dead end would strand the cluster."""
+        seen, ahead = {version}, [version]
+        while ahead:
+            here = ahead.pop()
+            onward = self._open(v for v in self.offers.onward.get(here, ()) if v > here)
+            if self._reaching(onward) is not None:
+                return True
+            fresh = [v for v in onward if v not in seen and v < self.target.at_least]
+            seen.update(fresh)
+            ahead.extend(fresh)
         return False
+
+
+def _why_whole(cluster: ClusterFacts, version: KubernetesVersion) -> str:
+    """Why the node pools have to go with the control plane; empty when they need not."""
+    line = f"{cluster.version.major}.{cluster.version.minor}"
+    if cluster.supported is None:
+        return f"it could not be learnt whether AKS still supports {line}"
+    if not cluster.supported:
+        return f"AKS no longer supports {line}, and takes an unsupported cluster over as a whole only"
+    if version.minor - cluster.version.minor > 1:
+        return "a jump over minor versions is possible for the whole cluster only"
     skew = 3 if version.minor >= 28 else 2
-    return all(pool.kind != "AvailabilitySet" and version.minor - pool.version.minor <= skew for pool in cluster.pools)
+    for pool in cluster.pools:
+        if pool.kind == "AvailabilitySet":
+            return f"node pool '{pool.name}' is an availability set, which goes with the control plane"
+        if version.minor - pool.version.minor > skew:
+            return f"node pool '{pool.name}' would be more than {skew} minor versions behind"
+    return ""

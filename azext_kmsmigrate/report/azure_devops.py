@@ -146,7 +146,7 @@ def _share(moment: Counting | Operating) -> float:
     """How much of its step is done. Rewriting and proving are half of it each."""
     match moment:
         case Counting():
-            part = moment.done / moment.of if moment.of else 0.0
+            part = min(1.0, moment.done / moment.of) if moment.of else 0.0
             return part / 2 if moment.phase is Phase.REWRITING else 0.5 + part / 2
         case Operating():
             return moment.nodes_done / moment.nodes if moment.nodes else 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -141,13 +140,14 @@ def _on_end(erase: Callable[[], None]) -> Iterator[None]:
 def _handling(name: str, handler: Callable[[int, object], None], only_over: object = None) -> Iterator[None]:
     """A signal's handler for the length of a ``with``, where there is such a signal, and it is ours to handle."""
     number = getattr(signal, name, None)
-    if number is None or threading.current_thread() is not threading.main_thread():
+    if number is None or (only_over is not None and signal.getsignal(number) is not only_over):
         yield
         return
-    if only_over is not None and signal.getsignal(number) is not only_over:
+    try:
+        before = signal.signal(number, handler)
+    except ValueError:  # not the main thread, which alone may set one
         yield
         return
-    before = signal.signal(number, handler)
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""Every Secret rewritten, and the proof: the deciding is pure, ``engine`` has the only threads."""
+"""Every Secret rewritten, and the proof: the deciding is pure, ``engine`` has the threads."""

@@ -1,4 +1,4 @@
-"""Runs one pass over the Secrets: the only threads of the tool.
+"""Runs one pass over the Secrets: the only threads that write.
 
 The caller's thread lists pages and hands Secrets out; workers, each on its own connection, patch them. How many are
 at work at once is decided by ``pacing``. Memory does not grow with the number of Secrets: the queue is bounded by a
@@ -7,6 +7,7 @@ page, and only failures are kept.
 
 from __future__ import annotations
 
+import enum
 import functools
 import hashlib
 import itertools
@@ -32,7 +33,8 @@ from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.speed import Speed
-from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, tried, verdict
+from azext_kmsmigrate.rewrite.watch import Watch
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _LONGEST_SILENCE = 10.0  # seconds of a pause without a sign of life
@@ -42,48 +44,90 @@ _OF_THE_OBJECT = {
     FailureClass.WEBHOOK_DOWN,
     FailureClass.INVALID,
     FailureClass.TOO_LARGE,
+    FailureClass.DRY_RUN_UNSUPPORTED,
 }
 _OF_THE_NAMESPACE = {FailureClass.FORBIDDEN, FailureClass.UNDECRYPTABLE}  # systemic only when several are hit
+
+
+class Purpose(enum.Enum):
+    """What a pass is made for. All send each Secret the same empty patch, at the same pace.
+
+    =========  =================================  ===========================  =====================================
+    purpose    patches                            writes                       stops at
+    =========  =================================  ===========================  =====================================
+    rewrite    what is at or below the barrier    what is stale                the same failure again and again
+    proof      every Secret                       what is stale, one a worker  that, and the first Secret that moves
+    dry run    every Secret, ``dryRun=All``       nothing                      the same failure again and again
+    =========  =================================  ===========================  =====================================
+    """
+
+    REWRITE = "rewrite"
+    PROOF = "proof"
+    DRY_RUN = "dry run"
 
 
 @dataclass(frozen=True)
 class Pass:
     """What a pass is to do.
 
-    ``barrier``: skip what was written above it (0: skip nothing). ``proof``: look at every Secret, and stop at the
-    first that moves without somebody else having changed it. ``canary``: goes first on every connection, and stops the
-    pass when it moves, before a Secret of the user's is written in the wrong form. ``per_second``: Secrets a second at
-    most, where each may cost the API server a call to Key Vault (0: no such limit).
+    ``barrier``: a rewrite skips what was written above it. ``above``: a proof of what was written above this
+    resourceVersion only; the rest is listed and not counted. ``canary``: goes first, last and again and again on every
+    connection (``rewrite.watch``), and stops the pass when it moves, before a Secret of the user's is written in the
+    wrong form. ``per_second``: Secrets a second at most, where each may cost the API server a call to Key Vault (0: no
+    such limit).
     """
 
     namespaces: tuple[str, ...] = ()
     barrier: int = 0
-    proof: bool = False
+    purpose: Purpose = Purpose.REWRITE
+    above: int = 0
     canary: SecretRef | None = None
     per_second: float = 0.0
+
+    @property
+    def phase(self) -> Phase:
+        """What it is told as."""
+        if self.purpose is Purpose.PROOF:
+            return Phase.CLOSING if self.above else Phase.PROVING
+        return Phase.TRYING if self.purpose is Purpose.DRY_RUN else Phase.REWRITING
+
+    def is_about(self, secret: SecretRef) -> bool:
+        """Whether this Secret has to be patched."""
+        if self.purpose is Purpose.REWRITE:
+            return is_due(secret, self.barrier)
+        return secret.resource_version > self.above
 
 
 @dataclass
 class PassResult:
     """What a pass found. ``changed``: Secrets that somebody else wrote between the list and the patch.
 
-    ``digest``: SHA-256 over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    ``writable``: of a dry run, the Secrets that the API server would have written; it does not say which are stale.
+    ``resource_version``: the collection's when the list began. ``digest``: SHA-256 over ``uid resourceVersion`` of
+    every Secret as listed, in the order of the list.
     """
 
     rewritten: int = 0
     current: int = 0
     gone: int = 0
     changed: int = 0
+    writable: int = 0
     expected: int = 0
     failed: list[FailedSecret] = field(default_factory=list)
     tripped: list[FailedSecret] = field(default_factory=list)
     systemic: Failure | None = None
     seconds: float = 0.0
+    resource_version: int = 0
     digest: str = ""
 
     @property
     def counts(self) -> SecretCounts:
         return SecretCounts(self.rewritten, self.current + self.changed, self.gone, len(self.failed))
+
+    @property
+    def done(self) -> int:
+        """Secrets dealt with so far, whatever became of them."""
+        return self.counts.total + self.writable
 
 
 class Engine:
@@ -99,7 +143,7 @@ class Engine:
         """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
         pacing = Pacing(self._ceiling, per_second=wanted.per_second)
         crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted)
-        began, digest = self._clock.monotonic(), hashlib.sha256()
+        began, digest, ended = self._clock.monotonic(), hashlib.sha256(), False
         try:
             read = functools.partial(self.read_page, waiting=lambda: tick(crew.progress()))
             for page in walk(read, wanted.namespaces):
@@ -109,18 +153,19 @@ class Engine:
                 crew.expect(page)
                 for secret in page.items:
                     digest.update(f"{secret.uid} {secret.resource_version}\n".encode())
-                    if wanted.proof or is_due(secret, wanted.barrier):
+                    if wanted.is_about(secret):
                         while not crew.offer(secret):
                             tick(crew.progress())
-                    else:
+                    elif not wanted.above:
                         crew.skip()
                 tick(crew.progress())
                 if crew.stopping:
                     break
             while not crew.finished():
                 tick(crew.progress())
+            ended = True
         finally:
-            crew.dismiss()
+            crew.dismiss(ended=ended)
         crew.result.seconds = self._clock.monotonic() - began
         crew.result.digest = digest.hexdigest()
         return crew.result
@@ -153,11 +198,13 @@ class _Crew:
         self.result = PassResult()
         self.stopping = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
-        self._proof, self._canary, self._speed = wanted.proof, wanted.canary, Speed()
+        self._wanted, self._proving = wanted, wanted.purpose is Purpose.PROOF
+        self._speed = Speed()
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
         self._closed = False
+        self._ended = False
         self._streak: list[tuple[FailureClass, str]] = []  # failures in a row of one class, each with its namespace
         self._broken: BaseException | None = None
         # One lock, two kinds of waiters: waking all of them for each Secret cost more than the request itself.
@@ -191,19 +238,16 @@ class _Crew:
             self.result.current += 1
 
     def expect(self, page: Page) -> None:
-        """Learn from a page how many there are in all, for the progress line."""
+        """Learn from a page how many there are in all, for the progress line; from the first, what the list is of."""
         with self._change:
-            if not self.result.expected:
+            self.result.resource_version = self.result.resource_version or page.resource_version
+            if not self.result.expected and not self._wanted.above:
                 self.result.expected = len(page.items) + (page.remaining or 0)
 
     def unlisted(self, part: Unlisted) -> None:
         """A part of the list that could not be read counts as a failure, under the name the server gave."""
-        # Where the list could not go on behind it, that Secret is only the first of all that are unknown.
-        namespace, _, name = ("" if part.rest else part.failure.secret).partition("/")
         with self._change:
-            self.result.failed.append(
-                FailedSecret(namespace or part.namespace or "*", name or "*", part.failure.kind, part.failure.detail)
-            )
+            self.result.failed.append(part.failed())
 
     def finished(self) -> bool:
         """Whether everything queued is done; waits up to a second for it."""
@@ -215,21 +259,21 @@ class _Crew:
             self._raise_if_broken()
             return self._done()
 
-    def dismiss(self) -> None:
-        """No more work: requests in flight end, and so do the threads."""
+    def dismiss(self, *, ended: bool) -> None:
+        """No more work: requests in flight end, and so do the threads. ``ended``: everything that had to be done is."""
         with self._change:
-            self._closed = True
+            self._closed, self._ended = True, ended
             self._queue.clear()
             self._ready.notify_all()
         for thread in self._threads:
             thread.join()
+        if ended:
+            self._raise_if_broken()
 
     def progress(self) -> Counting:
         r = self.result
-        done = r.counts.total
-        rate = self._speed.at(self._clock.monotonic(), done)
-        phase = Phase.PROVING if self._proof else Phase.REWRITING
-        return Counting(phase, done, max(r.expected, done), r.rewritten, len(r.failed), rate)
+        rate = self._speed.at(self._clock.monotonic(), r.done)
+        return Counting(self._wanted.phase, r.done, max(r.expected, r.done), r.rewritten, len(r.failed), rate)
 
     def _done(self) -> bool:
         return self._busy == 0 and (not self._queue or self.stopping)
@@ -250,19 +294,30 @@ class _Crew:
     def _work(self) -> None:
         try:
             with closing(self._secrets.connect()) as connection:
-                self._send_canary(connection)
-                opened = self._canary is not None
+                watch = Watch(connection, self._wanted.canary, self._clock)
+                self._look_at_canary(watch)
+                opened = self._wanted.canary is not None
                 while (secret := self._take()) is not None:
-                    answer = self._patch(connection, secret, opened)
+                    if watch.due and self._look_at_canary(watch):
+                        self._give_back()
+                        continue
+                    answer = self._patch(connection, secret, opened, watch)
                     opened = True
-                    what = verdict(secret, answer)
-                    if self._proof and what is Verdict.REWRITTEN and _moves_again(connection, secret, answer):
-                        what = Verdict.CHANGED
-                    self._record(secret, answer, what)
+                    self._record(secret, answer, self._judge(connection, secret, answer))
+                if self._ended and not self.stopping:
+                    self._look_at_canary(watch)
         except BaseException as error:  # handed to the caller's thread
             with self._change:
                 self._broken = self._broken or error
                 self._change.notify_all()
+
+    def _judge(self, connection: Connection, secret: SecretRef, answer: Answer) -> Verdict:
+        if self._wanted.purpose is Purpose.DRY_RUN:
+            return tried(answer)
+        what = verdict(secret, answer)
+        if self._proving and what is Verdict.REWRITTEN and _explained(connection, secret, answer):
+            return Verdict.CHANGED
+        return what
 
     def _take(self) -> SecretRef | None:
         """The next Secret to patch, when it may go out; None when there is no more work."""
@@ -284,12 +339,18 @@ class _Crew:
             if pause:
                 self._clock.sleep(min(pause, 1.0))
 
-    def _patch(self, connection: Connection, secret: SecretRef, opened: bool) -> Answer:
+    def _give_back(self) -> None:
+        """The Secret that was taken is left as it is."""
+        with self._change:
+            self._busy -= 1
+            self._change.notify()
+
+    def _patch(self, connection: Connection, secret: SecretRef, opened: bool, watch: Watch) -> Answer:
         """The final answer. The first request opens the connection: how long that took says nothing of the server."""
         attempt = 1
         while True:
             began = self._clock.monotonic()
-            answer = connection.patch(secret.namespace, secret.name)
+            answer = connection.patch(secret.namespace, secret.name, dry_run=self._wanted.purpose is Purpose.DRY_RUN)
             pushed_back = isinstance(answer, Failure) and answer.kind.pushes_back
             with self._change:
                 limit = self._pacing.limit
@@ -303,20 +364,19 @@ class _Crew:
             if pause is None or closed:
                 return answer
             self._clock.sleep(pause)
-            self._send_canary(connection)  # it may have been made anew, to another API server
+            self._look_at_canary(watch)  # the connection may have been made anew, to another API server
             attempt += 1
 
-    def _send_canary(self, connection: Connection) -> None:
-        if self._canary is None:
-            return
-        answer = connection.patch(self._canary.namespace, self._canary.name)
-        if isinstance(answer, Patched) and answer.resource_version != self._canary.resource_version:
-            with self._change:
-                self.result.tripped.append(
-                    _in_other_form(self._canary, "the canary: an API server writes another form")
-                )
-                self.stopping = True
-                self._change.notify_all()
+    def _look_at_canary(self, watch: Watch) -> bool:
+        """Whether it has moved; that ends the pass."""
+        moved = watch.look()
+        if moved is None:
+            return False
+        with self._change:
+            self.result.tripped.append(_in_other_form(moved, "the canary: an API server writes another form"))
+            self.stopping = True
+            self._change.notify_all()
+        return True
 
     def _record(self, secret: SecretRef, answer: Answer, what: Verdict) -> None:
         with self._change:
@@ -325,13 +385,14 @@ class _Crew:
             r.rewritten += what is Verdict.REWRITTEN
             r.current += what is Verdict.CURRENT
             r.changed += what is Verdict.CHANGED
+            r.writable += what is Verdict.WRITABLE
             r.gone += what is Verdict.GONE
             if isinstance(answer, Failure):
                 r.failed.append(FailedSecret(secret.namespace, secret.name, answer.kind, answer.detail))
                 self._count_streak(secret, answer)
             else:
                 self._streak = []
-            if self._proof and what is Verdict.REWRITTEN:
+            if self._proving and what is Verdict.REWRITTEN:
                 r.tripped.append(_in_other_form(secret, "was stored in another form"))
                 self.stopping = True
             if self.stopping or self._done():
@@ -341,12 +402,19 @@ class _Crew:
         if self._streak and self._streak[0][0] is not failure.kind:
             self._streak = []
         self._streak.append((failure.kind, secret.namespace))
-        if failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC:
+        if failure.kind is not FailureClass.UNAUTHORIZED and (
+            failure.kind in _OF_THE_OBJECT or len(self._streak) < _SYSTEMIC
+        ):
             return
         if failure.kind in _OF_THE_NAMESPACE and len({namespace for _, namespace in self._streak}) == 1:
             return
         self.result.systemic = failure
         self.stopping = True
+
+
+def _explained(connection: Connection, secret: SecretRef, answer: Answer) -> bool:
+    """Whether a move is no sign of another form. A canary of another command may move at any time."""
+    return secret.canary or _moves_again(connection, secret, answer)
 
 
 def _moves_again(connection: Connection, secret: SecretRef, first: Answer) -> bool:

@@ -22,9 +22,9 @@ class Grade(str, enum.Enum):
 class PassRecord:
     """One pass over the Secrets.
 
-    ``reads``: how many values the API servers told apart say they read from etcd meanwhile, by form; every client's
-    reads are in it, so it bounds. ``restarted``: API servers whose counters began anew in between. ``digest``: SHA-256
-    over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    ``reads``, ``writes``: how many values the API servers told apart say they read from etcd and wrote to it meanwhile,
+    by form; every client's are in it, so it bounds. ``restarted``: API servers whose counters began anew in between.
+    ``digest``: SHA-256 over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
     """
 
     counts: SecretCounts
@@ -32,6 +32,7 @@ class PassRecord:
     changed_meanwhile: int = 0
     digest: str = ""
     reads: Mapping[str, int] = field(default_factory=dict)
+    writes: Mapping[str, int] = field(default_factory=dict)
     restarted: int = 0
 
 
@@ -39,10 +40,12 @@ class PassRecord:
 class Evidence:
     """The record of one proof.
 
-    ``passes`` in order: the first may rewrite, the last has to find everything current or changed by somebody else
-    since. ``replicas``: API servers told apart by their counters, 0 when they could not be. ``systemic``: the failure
-    that met so many Secrets in a row that a pass was stopped. ``unsettled``: the signs that disagree, when the API
-    servers never came to write one form.
+    ``passes`` of the last round, in order: the first may rewrite, the last has to find everything current or changed by
+    somebody else since. ``looks``: the closing ones, at what was written since; empty where the API servers' counters
+    witnessed the proof. ``resource_version``: what is proven was written up to here. ``rewritten_earlier``: Secrets
+    that earlier rounds rewrote. ``replicas``: API servers told apart by their counters, 0 when they could not be.
+    ``systemic``: the failure that met so many Secrets in a row that a pass was stopped. ``unsettled``: the signs that
+    disagree, when the API servers never came to write one form.
     """
 
     stored_as: StoredAs
@@ -61,6 +64,17 @@ class Evidence:
     failed: tuple[FailedSecret, ...] = ()
     systemic: str = ""
     unsettled: str = ""
+    looks: tuple[PassRecord, ...] = ()
+    resource_version: int = 0
+    rewritten_earlier: int = 0
+
+    @property
+    def counts(self) -> SecretCounts:
+        """What became of the Secrets in all rounds: see ``SecretCounts.over_rounds``."""
+        if not self.passes:
+            return SecretCounts(self.rewritten_earlier)
+        first, *later = (*self.passes, *self.looks)
+        return first.counts.over_rounds(self.rewritten_earlier + sum(one.counts.rewritten for one in later))
 
     @property
     def unverified(self) -> tuple[FailedSecret, ...]:
@@ -99,10 +113,11 @@ class Evidence:
             lacks.append("the last pass still rewrote Secrets")
         if proof.restarted:
             lacks.append(f"{proof.restarted} API servers began anew during the proof: what they wrote then is unknown")
-        others = {form: n for form, n in proof.reads.items() if form != self.stored_as.value and n}
-        if others and not self.tripped:
-            told = ", ".join(f"{n} {form}" for form, n in sorted(others.items()))
-            lacks.append(f"the API servers say that they read values in another form during the proof ({told})")
+        for verb, values in (("read", proof.reads), ("wrote", proof.writes)):
+            others = {form: n for form, n in values.items() if form != self.stored_as.value and n}
+            if others and not self.tripped:
+                told = ", ".join(f"{n} {form}" for form, n in sorted(others.items()))
+                lacks.append(f"the API servers say that they {verb} values in another form during the proof ({told})")
         return lacks
 
     @property

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef
+from azext_kmsmigrate.migration.secret import FailedSecret, Failure, FailureClass, Page, SecretRef
 
 PAGE_SIZE = 500
 
@@ -30,6 +30,11 @@ class Unlisted:
     namespace: str
     failure: Failure
     rest: bool = True
+
+    def failed(self) -> FailedSecret:
+        """Under the name that the server gave. Where the list could not go on, that one is only the first of many."""
+        namespace, _, name = ("" if self.rest else self.failure.secret).partition("/")
+        return FailedSecret(namespace or self.namespace or "*", name or "*", self.failure.kind, self.failure.detail)
 
 
 def walk(read: ReadPage, namespaces: tuple[str, ...] = ()) -> Iterator[Page | Unlisted]:

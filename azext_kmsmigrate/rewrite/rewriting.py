@@ -1,9 +1,23 @@
 """Rewrites all Secrets in the form the control plane now writes, and proves it.
 
     settle  ->  barrier  ->  rewrite what is at or below it  ->  proof pass over all  ->  the same world still?
+            ->  closing looks, where no counters witnessed the pass
 
 The proof is a pass that must find everything current. It stops at the first Secret that moves without somebody else
 having changed it; then a replica wrote the old form after the barrier, and everything is done again, a few times.
+
+A Secret that was written after the pass had been at it is not in the pass. Where every API server's own counters were
+read before and after, they say that none was written in another form. Where not, closing looks patch what was written
+since the pass began, under the same rules, then what was written since that look began, until nothing is new.
+
+What a behavioural proof may miss, when there are no counters to tell it:
+
+- an API server that goes to another form and back between two looks at the canary on every connection to it (a second,
+  or as long as one slow answer takes: ``rewrite.watch``), and that is asked in just that time about a Secret that lies
+  in that form: it finds it current.
+- an API server that no connection of ours reaches.
+- what is written above ``Evidence.resource_version``: the verdict is about the moment when the last look began. While
+  others write all the time each look finds something new; after a few of them the last one's beginning has to do.
 """
 
 from __future__ import annotations
@@ -17,21 +31,18 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Note, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Failure, Page, StoredAs
+from azext_kmsmigrate.migration.kms_v1 import KMS_V1_CACHE, KMS_V1_PER_SECOND
+from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
-from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult
+from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
 from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
 _ROUNDS = 3
+_LOOKS = 5  # closing ones: each is about what was written while the one before it went on
 _NOWHERE = "aks-kms-migrate-nowhere"  # a namespace without Secrets: its list has a resourceVersion and no bad page
-
-# KMS v1 keeps this many keys in memory; a Secret beyond them costs a call to Key Vault each time it is read
-# (kubernetes ``apiserver/pkg/apis/config/v1/defaults.go``). The slowest vault takes 250 calls in ten seconds with
-# RSA 4096 in an HSM, 1,000 with RSA 3072.
-KMS_V1_CACHE, KMS_V1_PER_SECOND = 1000, 60.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,11 @@ def stored_form(state: KmsState) -> StoredAs:
 
 
 class Rewriting:
-    """One cluster's Secrets. ``observe`` reads the cluster from ARM, to see that it is the same at both ends."""
+    """One cluster's Secrets.
+
+    ``observe`` reads the cluster from ARM, to see that it is the same at both ends. ``plant`` makes a canary where a
+    proof has none from before the change.
+    """
 
     def __init__(
         self,
@@ -58,10 +73,11 @@ class Rewriting:
         observer: Observer,
         observe: Callable[[], ClusterFacts],
         limits: Limits,
+        plant: Callable[[], SecretRef],
     ) -> None:
         self._secrets, self._clock, self._observer, self._observe = secrets, clock, observer, observe
         self._engine = Engine(secrets, clock, limits.parallel)
-        self._settler = Settler(secrets, clock, limits.grace, limits.patience)
+        self._settler = Settler(secrets, clock, limits.grace, limits.patience, plant)
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until every API server writes the wanted form; see ``Settler.settle``."""
@@ -73,7 +89,8 @@ class Rewriting:
         """The resourceVersion of the collection now: what is written later has a higher one."""
         page = self._engine.read_page(_NOWHERE, "", limit=1)
         if isinstance(page, Failure):
-            raise ClusterError(errors.API_FAILED, what="list Secrets", code=page)
+            refused = page.kind is FailureClass.UNAUTHORIZED
+            raise ClusterError(errors.SIGN_IN_REFUSED if refused else errors.API_FAILED, what="list Secrets", code=page)
         return page.resource_version
 
     def rewrite_and_prove(
@@ -86,16 +103,19 @@ class Rewriting:
         barrier: int,
         namespaces: tuple[str, ...] = (),
     ) -> Evidence:
-        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it."""
-        started = self._now()
+        """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it.
+
+        :raises ClusterError: SIGN_IN_REFUSED, and what ``settle`` raises in a later round
+        """
+        started, rewritten = self._now(), 0
         for attempt in range(1, _ROUNDS + 1):
-            wish = Pass(namespaces, barrier, per_second=self._gentle(seen, wanted, proof=False))
-            found = self._engine.run(wish, tick)
+            found = self._pass(Pass(namespaces, barrier, per_second=self._gentle(seen)), tick)
             evidence = replace(
                 self._evidence(wanted, settled, seen, barrier, started, namespaces),
                 passes=(_record(found),),
                 failed=tuple(found.failed),
                 systemic=str(found.systemic or ""),
+                rewritten_earlier=rewritten,
             )
             if found.systemic:
                 return evidence
@@ -103,6 +123,7 @@ class Rewriting:
             evidence = self._prove(evidence, settled, seen, tick)
             if not evidence.tripped or attempt == _ROUNDS:
                 return evidence
+            rewritten = evidence.counts.rewritten
             first = evidence.tripped[0]
             self._warn(
                 f"The proof met a Secret in another form ({first.namespace}/{first.name}): an API server wrote the old "
@@ -135,31 +156,54 @@ class Rewriting:
         evidence = self._evidence(wanted, settled, seen, self.barrier(), started, namespaces)
         return self._prove(evidence, settled, seen, tick)
 
+    def dry_run(self, seen: ClusterFacts, tick: Tick) -> PassResult:
+        """Try every Secret as a rewrite would send it; nothing is written, whatever the API servers write now."""
+        return self._pass(Pass(purpose=Purpose.DRY_RUN, per_second=self._gentle(seen)), tick)
+
     def rewrite_unsettled(self, tick: Tick) -> SecretCounts:
         """Rewrite whatever can be, after turning KMS off has failed; proves nothing.
 
         "If the previous command to update KMS fails, still run the following command to avoid unexpected state for
         KMS plugin": https://learn.microsoft.com/azure/aks/use-kms-v2
         """
-        return self._engine.run(Pass(barrier=self.barrier()), tick).counts
+        return self._pass(Pass(barrier=self.barrier()), tick).counts
 
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
-        slowly = self._gentle(seen, evidence.stored_as, proof=True)
-        wish = Pass(evidence.scope, proof=True, canary=settled.canary, per_second=slowly)
-        with counters_around(self._secrets) as testimony:
-            proof = self._engine.run(wish, tick)
-        record = replace(_record(proof), reads=testimony.reads, restarted=testimony.restarted)
+        slowly = 0.0 if evidence.stored_as is StoredAs.PLAIN else self._gentle(seen)
+        wish = Pass(evidence.scope, purpose=Purpose.PROOF, canary=settled.canary, per_second=slowly)
+        with counters_around(self._secrets) as statement:
+            proof = self._pass(wish, tick)
+            witnessed = 0 if proof.tripped or proof.systemic else self.barrier()
+        record = replace(_record(proof), reads=statement.reads, writes=statement.writes, restarted=statement.restarted)
         again = self._observe()
         same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
+        same = same and self._settler.still_settled(settled)
+        looks: list[PassResult] = []
+        if statement.witnesses < max(1, settled.replicas):
+            looks = self._look_again(wish, proof, tick)
+            witnessed = (looks[-1] if looks else proof).resource_version
+        every = (proof, *looks)
+        failed = {(one.namespace, one.name): one for found in every for one in found.failed}
         return replace(
             evidence,
             passes=(*evidence.passes, record),
+            looks=tuple(map(_record, looks)),
+            resource_version=witnessed,
             finished_at=self._now(),
-            same_world=same and self._settler.still_settled(settled),
-            tripped=tuple(proof.tripped),
-            failed=tuple(proof.failed),
-            systemic=str(proof.systemic or ""),
+            same_world=same,
+            tripped=tuple(one for found in every for one in found.tripped),
+            failed=tuple(failed.values()),
+            systemic=next((str(found.systemic) for found in every if found.systemic), ""),
         )
+
+    def _look_again(self, wish: Pass, proof: PassResult, tick: Tick) -> list[PassResult]:
+        """The closing looks, each at what was written since the one before it began, until one finds nothing new."""
+        looks: list[PassResult] = []
+        last = proof
+        while not (last.tripped or last.systemic) and len(looks) < _LOOKS and (not looks or last.counts.total):
+            last = self._pass(replace(wish, above=last.resource_version), tick)
+            looks.append(last)
+        return looks
 
     def _evidence(
         self,
@@ -184,9 +228,9 @@ class Rewriting:
             signs=settled.signs if settled else (),
         )
 
-    def _gentle(self, seen: ClusterFacts, wanted: StoredAs, *, proof: bool) -> float:
+    def _gentle(self, seen: ClusterFacts) -> float:
         """Secrets a second at most, where reading them may cost Key Vault calls; 0 for no such limit."""
-        if seen.version >= KMS_V2_FROM or (proof and wanted is StoredAs.PLAIN):
+        if seen.version >= KMS_V2_FROM:
             return 0.0
         page = self._engine.read_page("", "", limit=1)
         count = len(page.items) + (page.remaining or 0) if isinstance(page, Page) else KMS_V1_CACHE + 1
@@ -197,6 +241,13 @@ class Rewriting:
             f"one may cost a call to Key Vault: going at {KMS_V1_PER_SECOND:.0f} a second at most."
         )
         return KMS_V1_PER_SECOND
+
+    def _pass(self, wanted: Pass, tick: Tick) -> PassResult:
+        found = self._engine.run(wanted, tick)
+        if refused := next((one for one in found.failed if one.kind is FailureClass.UNAUTHORIZED), None):
+            code = Failure(refused.kind, refused.detail)
+            raise ClusterError(errors.SIGN_IN_REFUSED, what="list and patch Secrets", code=code)
+        return found
 
     def _say(self, text: str) -> None:
         self._observer.tell(Note(text))

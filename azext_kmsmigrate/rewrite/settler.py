@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,16 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.migration.events import Waiting
 from azext_kmsmigrate.migration.journal import CanaryRecord
-from azext_kmsmigrate.migration.secret import Answer, Counters, Gone, Patched, SecretRef, StoredAs
+from azext_kmsmigrate.migration.secret import (
+    Answer,
+    Counters,
+    Failure,
+    FailureClass,
+    Gone,
+    Patched,
+    SecretRef,
+    StoredAs,
+)
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Clock, Secrets, Tick
 from azext_kmsmigrate.rewrite.evidence import Grade
@@ -17,6 +27,7 @@ from azext_kmsmigrate.rewrite.settling import SAMPLES, DirectSigns, Settling, Si
 
 _DIRECT_LOOKS = 8  # readings of /metrics, which are large
 _SILENCE = 0.5  # seconds between two looks
+_UNSIGNED_PATIENCE = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -35,19 +46,23 @@ class Settled:
 
 
 class Settler:
-    """Samples the canary. ``grace`` and ``patience`` in seconds."""
+    """Samples the canary. ``grace`` and ``patience`` in seconds. ``plant`` makes one where there is none."""
 
-    def __init__(self, secrets: Secrets, clock: Clock, grace: float, patience: float) -> None:
+    def __init__(
+        self, secrets: Secrets, clock: Clock, grace: float, patience: float, plant: Callable[[], SecretRef]
+    ) -> None:
         self._secrets, self._clock, self._grace, self._patience = secrets, clock, grace, patience
+        self._plant = plant
+        self._refused_since: float | None = None
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until no API server disagrees about the form it writes.
 
         :param before: the canary as it was recorded before a change, when it was: the change to the wanted form, so
             that it has to move, or one that has not come, so that it has to lie as it was proven
-        :raises ClusterError: NOT_SETTLED, when it does not come about within the patience
+        :raises ClusterError: NOT_SETTLED, when it does not come about within the patience; SIGN_IN_REFUSED
         """
-        canary = self._secrets.canary_as(before) if before else self._secrets.create_canary()
+        canary = self._secrets.canary_as(before) if before else self._plant()
         # A change that was planned and never came leaves the canary as it was proven: there it must not move.
         proven = before is not None and before.before is StepId.ENABLE_KMS and wanted is StoredAs.PLAIN
         state = Settling(self._grace, inherited=before is not None, changed=proven)
@@ -89,11 +104,22 @@ class Settler:
     def _sample(self, canary: SecretRef, state: Settling) -> tuple[SecretRef, Settling]:
         with closing(self._secrets.connect()) as connection:
             answer = connection.patch(canary.namespace, canary.name)
+        self._see_whether_refused(answer)
         if isinstance(answer, Gone) or (isinstance(answer, Patched) and answer.uid != canary.uid):
             # Somebody deleted it, or made it anew: what it showed of the time before the change is lost.
-            return self._secrets.create_canary(), Settling(state.grace)
+            return self._plant(), Settling(state.grace)
         after = state.after(sighting(canary.resource_version, answer), self._clock.monotonic())
         return _as_it_lies(canary, answer), after
+
+    def _see_whether_refused(self, answer: Answer) -> None:
+        """An API server that has just begun may say 401 for some seconds; after that it is the sign-in."""
+        if not isinstance(answer, Failure) or answer.kind is not FailureClass.UNAUTHORIZED:
+            self._refused_since = None
+            return
+        now = self._clock.monotonic()
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        if now - self._refused_since > _UNSIGNED_PATIENCE:
+            raise ClusterError(errors.SIGN_IN_REFUSED, what="patch the canary Secret", code=answer)
 
     def _look_directly(self, canary: SecretRef) -> tuple[SecretRef, DirectSigns]:
         """Write the canary between two readings of an API server's own counters; the canary as it lies then."""

@@ -15,17 +15,22 @@ from azext_kmsmigrate.migration.secret import Answer, Failure, FailureClass, Gon
 MAX_ATTEMPTS = 6
 ATTEMPTS = {
     FailureClass.WEBHOOK_DOWN: 2,  # the webhook of many Secrets: patience with each would be hours with all
+    FailureClass.UNAUTHORIZED: 5,  # 4 s at least: an API server that has just begun knows no signing keys yet
     FailureClass.KEY_UNAVAILABLE: 9,  # 36 s at least: a vault that is away for half a minute fails no Secret
 }
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 20.0
 
 
 class Verdict(str, enum.Enum):
-    """What became of one Secret. ``CHANGED``: somebody else wrote it between the list and the patch."""
+    """What became of one Secret. ``CHANGED``: somebody else wrote it between the list and the patch.
+
+    ``WRITABLE``: a dry run found nothing in the way of writing it.
+    """
 
     REWRITTEN = "rewritten"
     CURRENT = "current"
     CHANGED = "changed"
+    WRITABLE = "writable"
     GONE = "gone"
     FAILED = "failed"
 
@@ -45,6 +50,13 @@ def verdict(listed: SecretRef, answer: Answer) -> Verdict:
     if answer.uid != listed.uid or answer.signature != listed.signature:
         return Verdict.CHANGED
     return Verdict.REWRITTEN
+
+
+def tried(answer: Answer) -> Verdict:
+    """What an answer to a dry run means. Its resourceVersion means nothing: it is the old one, stale or not."""
+    if isinstance(answer, Gone):
+        return Verdict.GONE
+    return Verdict.FAILED if isinstance(answer, Failure) else Verdict.WRITABLE
 
 
 def pause_before_retry(answer: Answer, attempt: int, chance: random.Random) -> float | None:

@@ -19,46 +19,52 @@ _LOOKS_AGAIN = 24  # to meet the same ones again, when connections were lost mea
 
 
 @dataclass
-class Testimony:
-    """Filled in when the pass is over: values read from etcd by form, and API servers that began anew."""
+class Statement:
+    """What the API servers say of a pass, when it is over: values read from etcd and written to it, by form.
 
-    reads: Mapping[str, int] = field(default_factory=dict)
+    Reads alone would not do: an API server that takes on another form without beginning anew writes it, and nobody may
+    read that Secret before the end. Values that a provider of another kind encrypts (aescbc and the like) count under
+    its own prefix. ``witnesses``: API servers whose counters say it; ``restarted``: those whose counters began anew.
+    """
+
+    reads: dict[str, int] = field(default_factory=dict)
+    writes: dict[str, int] = field(default_factory=dict)
+    witnesses: int = 0
     restarted: int = 0
+
+    def hear(self, before: Counters, after: Counters | None) -> None:
+        """Two readings of one API server; ``after`` is None when it was not met again."""
+        if after is None or after.process_start != before.process_start:
+            self.restarted += 1
+            return
+        self.witnesses += 1
+        _add_growth(self.reads, before.from_storage, after.from_storage)
+        _add_growth(self.writes, before.to_storage, after.to_storage)
 
 
 @contextmanager
-def counters_around(secrets: Secrets) -> Iterator[Testimony]:
+def counters_around(secrets: Secrets) -> Iterator[Statement]:
     """Hold a connection to every API server that can be told apart for as long as the ``with`` lasts."""
     held: dict[float, tuple[Connection, Counters]] = {}
-    testimony = Testimony()
+    statement = Statement()
     try:
         _meet(secrets, held)
-        yield testimony
+        yield statement
         again = _meet_again(secrets, held)
-        testimony.reads, testimony.restarted = compare([(before, again.get(s)) for s, (_, before) in held.items()])
+        for start, (_, before) in held.items():
+            statement.hear(before, again.get(start))
     finally:
         for connection, _ in held.values():
             connection.close()
 
 
-def compare(readings: list[tuple[Counters, Counters | None]]) -> tuple[dict[str, int], int]:
-    """Values read by form between two readings, over all API servers, and how many of them began anew meanwhile.
-
-    Secrets that a provider of another kind encrypts (aescbc and the like) count under its own prefix.
-    """
-    reads: dict[str, int] = {}
-    restarted = 0
-    for before, after in readings:
-        if after is None or after.process_start != before.process_start:
-            restarted += 1
-            continue
-        for prefix, count in after.from_storage.items():
-            grown = round(count - before.from_storage.get(prefix, 0.0))
-            if grown > 0:
-                form = form_of_prefix(prefix)
-                name = form.value if form else prefix
-                reads[name] = reads.get(name, 0) + grown
-    return reads, restarted
+def _add_growth(sums: dict[str, int], before: Mapping[str, float], after: Mapping[str, float]) -> None:
+    for prefix, count in after.items():
+        grown = round(count - before.get(prefix, 0.0))
+        if grown > 0:
+            form = form_of_prefix(prefix)
+            name = form.value if form else prefix
+            sums[name] = sums.get(name, 0) + grown
 
 
 def _meet_again(secrets: Secrets, held: Mapping[float, tuple[Connection, Counters]]) -> dict[float, Counters]:

@@ -40,7 +40,6 @@ STATES: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("busy", {"properties": {"provisioningState": "Upgrading"}}, "KMSM104", ("'Upgrading'", "az aks wait")),
     ("failed", {"properties": {"provisioningState": "Failed"}}, "KMSM105", ("az aks update -g lab",)),
     ("being deleted", {"properties": {"provisioningState": "Deleting"}}, "KMSM114", ("az aks list",)),
-    ("system-assigned", {"identity": {"type": "SystemAssigned"}}, "KMSM110", ("--assign-identity",)),
     (
         "private vault, no VNet integration",
         {
@@ -70,16 +69,6 @@ def test_a_state_that_does_not_allow_it(
     planned = cluster.migrate("plan")
     assert planned.code == 0
     assert planned.document["blocked"]["code"] == code
-
-
-def test_a_node_pool_that_failed(cluster: Az) -> None:
-    pools = cluster.lab.cluster()["properties"]["agentPoolProfiles"]
-    pools[1]["provisioningState"] = "Failed"
-    cluster.lab.fault("cluster", json.dumps({"properties": {"agentPoolProfiles": pools}}))
-    refused = cluster.start()
-    assert refused.code == 1
-    assert "KMSM106" in refused.stderr
-    assert f"'{pools[1]['name']}'" in refused.stderr
 
 
 def test_the_newer_kms_has_nothing_to_migrate(cluster: Az) -> None:

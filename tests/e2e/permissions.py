@@ -21,6 +21,12 @@ _METRICS: Attributes = {"nonResourceAttributes": {"path": "/metrics", "verb": "g
 _ANYTHING: Attributes = {"nonResourceAttributes": {"path": "/everything", "verb": "get"}}
 
 
+def user_of(lab: LabClient) -> str:
+    """Who az is signed in as, as Kubernetes names them."""
+    with administrator(lab.endpoint()) as api:
+        return str(api.get(_ADMINISTRATORS)["subjects"][0]["name"])
+
+
 @contextmanager
 def limited(lab: LabClient, *, metrics: bool, no_patch_in: Sequence[str] = ()) -> Iterator[None]:
     """All that the tool needs and no more: with or without ``/metrics``; without ``patch`` in some namespaces."""

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import signal
 import threading
 import time
 import uuid
@@ -25,6 +26,7 @@ CANARY = "kube-system/aks-kms-migrate-canary"
 SETTLE = ("--settle-seconds", "1")
 PROVEN, UNPROVEN = 0, 11
 _PATIENCE = 30.0  # seconds
+_SETTLED = "(sign: direct).\n", "(sign: behavioural).\n", "(sign: none).\n"
 
 # Words of the API server's, etcd's and the vault's: an outcome names a class instead.
 _RAW = (
@@ -101,6 +103,33 @@ def verify(az: Az, *words: str) -> Typed:
     return checked(az.migrate("verify", *SETTLE, *words))
 
 
+def verify_and_meanwhile(az: Az, moment: str, act: Callable[[], object], *, interrupt: bool = False) -> Typed:
+    """``verify``, and something else at a moment of it: while it settles, or when the API servers have settled.
+
+    ``interrupt``: then the user presses Ctrl-C.
+    """
+    process = az.begin("verify", *SETTLE)
+    assert process.stderr is not None
+    said = ""
+    try:
+        if moment == "settling":
+            wait_until(lambda: process.poll() is not None or bool(canaries(az.lab)), "it has a canary")
+        while moment == "settled" and not said.endswith(_SETTLED):
+            line = process.stderr.readline()
+            assert line, f"it ended before the API servers had settled: {said}"
+            said += line
+        assert process.poll() is None, "it was over before anything could happen"
+        act()
+        if interrupt:
+            process.send_signal(signal.SIGINT)
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        stdout, stderr = process.communicate()
+    return checked(Typed(process.returncode, stdout, said + stderr))
+
+
 def checked(done: Typed) -> Typed:
     """What holds of every outcome: no value, no server's own words, counts that add up."""
     for text in (done.stdout, done.stderr):
@@ -130,7 +159,12 @@ def named(done: Typed) -> set[str]:
 def forms(lab: LabClient) -> dict[str, StoredForm]:
     """The truth about every Secret of others: its form in etcd."""
     found = {key.removeprefix(SECRETS_PREFIX): StoredForm.of(raw) for key, raw in lab.etcd_raw().items()}
-    return {name: form for name, form in found.items() if name != CANARY}
+    return {name: form for name, form in found.items() if not name.startswith(CANARY)}
+
+
+def canaries(lab: LabClient) -> set[str]:
+    """The canaries of migrations and commands that are in etcd."""
+    return {key.removeprefix(SECRETS_PREFIX) for key in lab.etcd_raw() if key.startswith(SECRETS_PREFIX + CANARY)}
 
 
 def counted(lab: LabClient) -> dict[str, int]:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.az
 
 
 @pytest.mark.parametrize("apiserver", BOTH)
-def test_a_secret_that_a_webhook_protects_stops_the_upgrade_and_nothing_else(up: UpLab, apiserver: str) -> None:
+def test_a_secret_that_a_webhook_protects_is_known_first_and_stops_the_upgrade_when_nobody_would_know(
+    up: UpLab, apiserver: str
+) -> None:
     secrets = 60
     az = up(apiserver, secrets=secrets)
     before = az.lab.fingerprints()
@@ -27,7 +29,17 @@ def test_a_secret_that_a_webhook_protects_stops_the_upgrade_and_nothing_else(up:
     az.lab.fault("webhook", f"deny {protected}")
     _wait_until_denied(az, protected)
 
-    stopped = az.start()
+    raw, revisions = az.lab.etcd_raw(), az.lab.etcd_revisions()
+    refused = az.start()
+
+    assert refused.code == 11, refused.stderr
+    assert refused.document["problem"]["code"] == "KMSM115"
+    (failed,) = [check for check in refused.document["checks"] if check["outcome"] == "failed"]
+    assert failed["id"] == "C-04"
+    assert [finding["object"] for finding in failed["findings"]] == [f"Secret {protected}"]
+    assert (az.lab.puts(), az.lab.etcd_raw(), az.lab.etcd_revisions()) == ([], raw, revisions)
+
+    stopped = az.start("--skip-check", "C-04")
 
     assert stopped.code == 11, stopped.stderr
     result = stopped.document

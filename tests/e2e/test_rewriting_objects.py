@@ -6,7 +6,6 @@ KMS v2 is on and every Secret lies in etcd as it was before that: plain.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,17 +14,14 @@ from tests.e2e.rewriting import (
     answered,
     assert_all_but,
     assert_proven,
-    counted,
     dry_run_says,
     extra_secrets,
     forms,
     named,
     path_of,
     put_raw,
-    real_lab,
     rewrite,
     stored_plain,
-    turn_kms_v2_on,
     verify,
     wait_until,
 )
@@ -40,20 +36,12 @@ V2 = StoredForm.KMS_V2
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def encrypted(extensions: Path) -> Iterator[Az]:
-    """A cluster of 1.27 on which KMS v2 was turned on, and proven."""
-    with real_lab(extensions, "objects", kubernetes="1.27.1", kms=False, secrets=SECRETS) as az:
-        turn_kms_v2_on(az)
-        yield az
+LAB = {"name": "objects", "kubernetes": "1.27.1", "kms": False, "secrets": SECRETS}
 
 
-@pytest.fixture
-def az(encrypted: Az) -> Iterator[Az]:
-    """Every Secret as it was before KMS v2 was turned on; no webhook is there."""
-    encrypted.lab.fault("put-raw", "all")
-    assert counted(encrypted.lab) == {"plain": SECRETS}
-    yield encrypted
+@pytest.fixture(autouse=True)
+def no_webhook_stays(encrypted: Az) -> Iterator[None]:
+    yield
     encrypted.lab.fault("webhook", "allow")
     wait_until(
         lambda: not any(dry_run_says(encrypted.lab, replica, _one(encrypted)) for replica in (0, 1)),

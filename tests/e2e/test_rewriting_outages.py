@@ -9,8 +9,6 @@ import base64
 import os
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +19,9 @@ from tests.e2e.rewriting import (
     assert_proven,
     counted,
     extra_secrets,
-    real_lab,
     rewrite,
     rewrite_and_meanwhile,
     stored_plain,
-    turn_kms_v2_on,
     wait_until,
 )
 from tests.lab.model import StoredForm
@@ -38,20 +34,7 @@ V2 = StoredForm.KMS_V2
 BARE = "kmslab-bare-value-"
 
 
-@pytest.fixture(scope="module")
-def encrypted(extensions: Path) -> Iterator[Az]:
-    with real_lab(extensions, "outages", kubernetes="1.27.1", kms=False, secrets=SECRETS, extra={"proxy": "on"}) as az:
-        turn_kms_v2_on(az)
-        yield az
-
-
-@pytest.fixture
-def az(encrypted: Az) -> Iterator[Az]:
-    """Every Secret as it was before KMS was turned on; both API servers and the network are well."""
-    encrypted.lab.fault("put-raw", "all")
-    assert counted(encrypted.lab) == {"plain": SECRETS}
-    yield encrypted
-    encrypted.lab.fault("connections", "ok")
+LAB = {"name": "outages", "kubernetes": "1.27.1", "kms": False, "secrets": SECRETS, "extra": {"proxy": "on"}}
 
 
 def test_etcd_is_compacted_in_the_middle_of_the_list(az: Az) -> None:

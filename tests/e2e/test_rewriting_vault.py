@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,6 @@ from tests.e2e.rewriting import (
     counted,
     failures,
     forms,
-    real_lab,
     rewrite,
     rewrite_and_meanwhile,
     verify,
@@ -36,13 +34,15 @@ WINDOW_SECONDS, MOST_CALLS = 10.0, 1000
 PLAIN = StoredForm.PLAIN
 
 
+LAB = {"name": "vault", "secrets": SECRETS}
+
+
 @pytest.fixture(scope="module")
-def az(extensions: Path) -> Iterator[Az]:
-    with real_lab(extensions, "vault", secrets=SECRETS) as made:
-        done = made.migrate("disable-kms", "--yes")
-        assert done.code == 0, done.stderr
-        assert counted(made.lab) == {"kms-v1": SECRETS}
-        yield made
+def az(lab_az: Az) -> Az:
+    done = lab_az.migrate("disable-kms", "--yes")
+    assert done.code == 0, done.stderr
+    assert counted(lab_az.lab) == {"kms-v1": SECRETS}
+    return lab_az
 
 
 def test_the_key_is_slow_and_then_fails_for_30_seconds(az: Az) -> None:

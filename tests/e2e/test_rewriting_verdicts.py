@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,11 @@ from tests.az import Az, Typed
 from tests.e2e.permissions import limited
 from tests.e2e.rewriting import (
     CANARY,
+    PROVEN,
     SETTLE,
     UNPROVEN,
     assert_proven,
+    canaries,
     checked,
     counted,
     failures,
@@ -24,10 +25,9 @@ from tests.e2e.rewriting import (
     named,
     passes,
     path_of,
-    real_lab,
     rewrite,
     verify,
-    wait_until,
+    verify_and_meanwhile,
 )
 from tests.lab.administrator import administrator
 from tests.lab.model import SECRETS_PREFIX, StoredForm
@@ -37,15 +37,17 @@ pytestmark = [pytest.mark.az, pytest.mark.real]
 SECRETS = 120
 WORKERS = 24
 V2 = StoredForm.KMS_V2
-_SETTLED = "(sign: direct).\n", "(sign: behavioural).\n", "(sign: none).\n"
 COUNTERS = pytest.mark.parametrize("metrics", [True, False], ids=["counters", "no-counters"])
 
 
-@pytest.fixture(scope="module")
-def lab_az(extensions: Path) -> Iterator[Az]:
-    options = {"kubernetes": "1.27.1", "kms": False, "secrets": SECRETS, "access": "entra", "extra": {"proxy": "on"}}
-    with real_lab(extensions, "verdicts", **options) as az:
-        yield az
+LAB = {
+    "name": "verdicts",
+    "kubernetes": "1.27.1",
+    "kms": False,
+    "secrets": SECRETS,
+    "access": "entra",
+    "extra": {"proxy": "on"},
+}
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_canary_deleted_before_anybody_saw_it_move_leaves_nothing_to_prove_wit
     key = ("--key-id", lab_az.lab.key_id(), "--key-vault-access", "Public")
     done = lab_az.start(*key, "--stop-after", "enable-kms")
     assert done.code == 0, done.stderr
-    assert _canary_is_there(lab_az)
+    assert canaries(lab_az.lab) == {CANARY}
     _delete_canary(lab_az)
     with limited(lab_az.lab, metrics=False):
         done = checked(lab_az.start(*key))
@@ -112,7 +114,7 @@ def test_one_api_server_goes_back_to_plain_text_during_the_proof(az: Az, metrics
             going_back.enter_context(_writing_plain_text(az, 0))
             az.lab.fault("connections", "ok")
 
-        assert_claims_nothing(_meanwhile(az, "settled", go_back))
+        assert_claims_nothing(verify_and_meanwhile(az, "settled", go_back))
     _assert_hardly_touched(az, before, at_most=WORKERS)
 
 
@@ -120,7 +122,9 @@ def test_one_api_server_goes_back_to_plain_text_during_the_proof(az: Az, metrics
 def test_the_key_changes_between_the_passes(az: Az, metrics: bool) -> None:
     with _rights(az, metrics):
         try:
-            done = _meanwhile(az, "settled", lambda: az.lab.fault("cluster", _kms_key(az.lab.key_id("kms-new"))))
+            done = verify_and_meanwhile(
+                az, "settled", lambda: az.lab.fault("cluster", _kms_key(az.lab.key_id("kms-new")))
+            )
         finally:
             az.lab.fault("cluster", _kms_key(az.lab.key_id()))
         assert_claims_nothing(done)
@@ -130,7 +134,7 @@ def test_the_key_changes_between_the_passes(az: Az, metrics: bool) -> None:
 @pytest.mark.parametrize("moment", ["settling", "settled"])
 def test_somebody_deletes_the_canary(az: Az, metrics: bool, moment: str) -> None:
     with _rights(az, metrics):
-        done = _meanwhile(az, moment, lambda: _delete_canary(az))
+        done = verify_and_meanwhile(az, moment, lambda: _delete_canary(az))
     assert_no_more_than_etcd_holds(done, az)
     if not metrics:
         assert_claims_nothing(done)
@@ -160,6 +164,28 @@ def test_the_remedy_that_is_told_is_one(az: Az) -> None:
     assert_proven(verify(az), az.lab, V2)
 
 
+@COUNTERS
+def test_two_verifies_at_once_leave_each_other_alone_and_nothing_behind(az: Az, metrics: bool) -> None:
+    with _rights(az, metrics):
+        alone = verify(az)
+        others: list[Typed] = []
+        done = verify_and_meanwhile(az, "settling", lambda: others.append(verify(az)))
+    assert [one.document["evidence"]["missing"] for one in (done, *others)] == [
+        alone.document["evidence"]["missing"]
+    ] * 2
+    if metrics:
+        assert_proven(done, az.lab, V2)
+    assert canaries(az.lab) == set()
+
+
+@pytest.mark.parametrize("moment", ["settling", "settled"])
+def test_ctrl_c_leaves_no_canary_behind(az: Az, moment: str) -> None:
+    done = verify_and_meanwhile(az, moment, lambda: None, interrupt=True)
+    assert done.code not in (PROVEN, UNPROVEN)
+    assert done.stdout == ""
+    assert canaries(az.lab) == set()
+
+
 def assert_claims_nothing(done: Typed) -> None:
     assert done.code == UNPROVEN, done.stderr + done.stdout
     document = done.document
@@ -174,28 +200,6 @@ def assert_no_more_than_etcd_holds(done: Typed, az: Az) -> None:
         assert passes(done)[-1]["rewritten"] == 0
     else:
         assert_claims_nothing(done)
-
-
-def _meanwhile(az: Az, moment: str, act: Callable[[], object]) -> Typed:
-    """``verify``, and something else at a moment of it: while it settles, or when the API servers have settled."""
-    process = az.begin("verify", *SETTLE)
-    assert process.stderr is not None
-    said = ""
-    try:
-        if moment == "settling":
-            wait_until(lambda: process.poll() is not None or _canary_is_there(az), "it has a canary")
-        while moment == "settled" and not said.endswith(_SETTLED):
-            line = process.stderr.readline()
-            assert line, f"it ended before the API servers had settled: {said}"
-            said += line
-        assert process.poll() is None, "it was over before anything could happen"
-        act()
-    except BaseException:
-        process.kill()
-        raise
-    finally:
-        stdout, stderr = process.communicate()
-    return checked(Typed(process.returncode, stdout, said + stderr))
 
 
 @contextmanager
@@ -217,20 +221,18 @@ def _rights(az: Az, metrics: bool) -> AbstractContextManager[None]:
 
 def _raw(az: Az) -> dict[str, bytes]:
     found = {key.removeprefix(SECRETS_PREFIX): raw for key, raw in az.lab.etcd_raw().items()}
-    return {name: raw for name, raw in found.items() if name != CANARY}
+    return {name: raw for name, raw in found.items() if not name.startswith(CANARY)}
 
 
 def _assert_hardly_touched(az: Az, before: dict[str, bytes], at_most: int) -> None:
     assert len({name for name, raw in _raw(az).items() if before[name] != raw}) <= at_most
 
 
-def _canary_is_there(az: Az) -> bool:
-    return SECRETS_PREFIX + CANARY in az.lab.etcd_raw()
-
-
 def _delete_canary(az: Az) -> None:
+    """Whichever is there: the migration's, or a command's."""
     with administrator(az.lab.endpoint()) as api:
-        api.delete_if_present(path_of(CANARY))
+        for canary in canaries(az.lab):
+            api.delete_if_present(path_of(canary))
 
 
 def _kms_key(key_id: str) -> str:

@@ -87,6 +87,10 @@ class LabClient:
         """Each Secret's key in etcd and its raw value."""
         return {key: base64.b64decode(value) for key, value in self._ask("etcd-raw").items()}
 
+    def etcd_revisions(self) -> dict[str, int]:
+        """Each Secret's key in etcd and the revision at which it was last written."""
+        return dict(self._ask("etcd-revisions"))
+
     def history(self) -> list[dict[str, Any]]:
         """Each configuration of the control plane: at, version, providers, etcd, unreadable."""
         return list(self._ask("history"))
@@ -111,8 +115,13 @@ class LabClient:
         """The managed cluster as Azure shows it."""
         return dict(self._ask("cluster"))
 
+    def resource(self, resource_id: str) -> dict[str, Any] | None:
+        """Any other resource as Azure stores it; an id without a leading slash is within the lab's group."""
+        found = self._ask("resource", id=resource_id)
+        return None if found is None else dict(found)
+
     def key_id(self, key: str = "kms") -> str:
-        """The id of the newest version of a key in the lab's vault: ``kms`` or ``kms-new``."""
+        """The id of the newest version of a key: ``kms`` or ``kms-new``, or in another vault ``lab-kv2/kms``."""
         return str(self._ask("key-id", key=key))
 
     def fault(self, kind: str, arg: str = "") -> None:

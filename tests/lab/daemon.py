@@ -37,10 +37,12 @@ class Daemon:
         self._words: dict[str, Callable[[dict[str, Any]], object]] = {
             "etcd": lambda _: self._lab.etcd(),
             "etcd-raw": lambda _: self._etcd_raw(),
+            "etcd-revisions": lambda _: dict(self._lab.host.revisions(SECRETS_PREFIX)),
             "history": lambda _: self._lab.history(),
             "requests": lambda _: self._lab.azure.requests(),
             "operations": lambda _: self._lab.azure.operations(),
             "cluster": lambda _: self._lab.azure.cluster(),
+            "resource": lambda given: self._lab.azure.resource(given["id"]),
             "key-id": lambda given: self._lab.azure.key_id(given["key"]),
             "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),

@@ -9,13 +9,17 @@ import base64
 import binascii
 import enum
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.azure.faults import Fault as OperationFault
+from tests.lab.azure.roles import BUILT_IN
 from tests.lab.azure.rules import Change
+from tests.lab.azure.upgrade_rules import ApiUse
+from tests.lab.azure.vault_keys import RSA_OPERATIONS
 from tests.lab.controlplane.encryption import identity_first, kms_first
 from tests.lab.laboratory import Laboratory
 from tests.lab.model import SECRETS_PREFIX
@@ -32,6 +36,8 @@ class Fault:
     usage: str
     does: str
     inflict: Callable[[Laboratory, list[str]], None]
+    words: int = 0
+    """Into how many ARG is split at most, when the last may hold spaces (JSON, a role's name); 0: all."""
 
 
 def inflict(lab: Laboratory, kind: str, arg: str) -> None:
@@ -40,7 +46,7 @@ def inflict(lab: Laboratory, kind: str, arg: str) -> None:
     if fault is None:
         raise BadFault(f"no such fault: {kind}. There are: {', '.join(sorted(FAULTS))}")
     try:
-        fault.inflict(lab, [arg] if kind == "cluster" else arg.split())
+        fault.inflict(lab, arg.split(maxsplit=fault.words - 1) if fault.words else arg.split())
     except BadFault as error:
         raise BadFault(f"{error}. Usage: {kind} {fault.usage}".rstrip()) from None
 
@@ -91,13 +97,25 @@ def _key(lab: Laboratory, words: list[str]) -> None:
         "unexpired": {"expires": 0},
         "deleted": {"deleted": True},
         "recovered": {"deleted": False},
+        "not-yet-valid": {"not_before": time.time() + 3600},
+        "valid": {"not_before": 0},
         "ungranted": {"granted": False},
         "granted": {"granted": True},
+        "no-encrypt": {"key_ops": [one for one in RSA_OPERATIONS if one != "encrypt"]},
+        "all-operations": {"key_ops": RSA_OPERATIONS},
+        "rotates": {"rotates": True},
+        "stays": {"rotates": False},
+        "ec": {"kty": "EC"},
+        "rsa": {"kty": "RSA"},
     }
-    if state not in states or len(name) > 1:
+    if (state not in states and state != "rotated") or len(name) > 1:
         raise BadFault(f"a key cannot be {' '.join(words) or 'nothing'}")
     try:
-        lab.azure.vault.set_key(*name, **states[state])
+        vault, key = lab.azure.key(*name or ["kms"])
+        if state == "rotated":
+            vault.add_key(key)
+        else:
+            vault.set_key(key, **states[state])
     except KeyError:
         raise BadFault(f"the vault has no key {name[0]}") from None
 
@@ -137,6 +155,11 @@ def _token_seconds(lab: Laboratory, words: list[str]) -> None:
     lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
 
+def _cluster_token_seconds(lab: Laboratory, words: list[str]) -> None:
+    (seconds,) = _words(words, 1)
+    lab.azure.set_cluster_token_seconds(None if seconds == "ok" else int(_number(seconds)))
+
+
 def _connections(lab: Laboratory, words: list[str]) -> None:
     (how,) = _words(words, 1)
     proxy = lab.proxy
@@ -171,19 +194,85 @@ def _webhook(lab: Laboratory, words: list[str]) -> None:
         lab.webhooks().delay(namespace, name)
     elif action == "mutate" and namespace and not name:
         lab.webhooks().mutate(namespace)
+    elif action == "leave-open" and namespace and not name:
+        lab.webhooks().leave_open(namespace)
     else:
-        raise BadFault("deny or delay which Secret, mutate which namespace, or allow?")
+        raise BadFault("deny or delay which Secret, mutate or leave open which namespace, or allow?")
 
 
 def _cluster(lab: Laboratory, words: list[str]) -> None:
-    (text,) = words
+    lab.azure.patch_cluster(_object(*_words(words, 1)))
+
+
+def _pool(lab: Laboratory, words: list[str]) -> None:
+    name, text = _words(words, 2)
+    try:
+        lab.azure.patch_pool(name, _object(text))
+    except KeyError:
+        raise BadFault(f"there is no pool {name}") from None
+
+
+def _resource(lab: Laboratory, words: list[str]) -> None:
+    resource_id, text = _words(words, 2)
+    lab.azure.patch_resource(resource_id, None if text == "null" else _object(text))
+
+
+def _role(lab: Laboratory, words: list[str]) -> None:
+    action, who, where, *role = words if len(words) > 2 else ["", "", ""]
+    azure = lab.azure
+    principals = {"cluster": azure.cluster_identity.object_id, "operator": azure.operator.object_id}
+    places = {
+        **{name: vault.resource_id for name, vault in azure.vaults.items()},
+        "vault": azure.vault.resource_id,
+        "group": azure.cluster()["id"].partition("/providers/")[0],
+        "cluster": azure.cluster()["id"],
+        "subscription": azure.cluster()["id"].partition("/resourceGroups/")[0],
+    }
+    scope = where if where.startswith("/") else places.get(where)
+    if who not in principals or scope is None:
+        raise BadFault("whose role, and where?")
+    if action == "remove" and not role:
+        azure.grants.revoke_within(principals[who], scope)
+        return
+    known = {one.name.lower(): one.id for one in BUILT_IN}
+    if action not in ("assign", "assign-now") or " ".join(role).lower() not in known:
+        raise BadFault("which of Azure's roles?")
+    make = azure.grants.assign if action == "assign-now" else azure.grants.assign_long_ago
+    make(principals[who], known[" ".join(role).lower()], scope)
+
+
+def _role_delay(lab: Laboratory, words: list[str]) -> None:
+    lab.azure.grants.delay_seconds = _number(*_words(words, 1))
+
+
+def _api_use(lab: Laboratory, words: list[str]) -> None:
+    if words == ["none"]:
+        lab.azure.obstacles.api_use.clear()
+        return
+    api, removed_in = _words(words, 2)
+    if not re.fullmatch(r"\d+\.\d+", removed_in):
+        raise BadFault(f"not a Kubernetes minor version: {removed_in}")
+    lab.azure.obstacles.api_use.append(ApiUse(api, removed_in, time.time()))
+
+
+def _event(lab: Laboratory, words: list[str]) -> None:
+    who, operation, *where = words if len(words) in (2, 3) else _words(words, 2)
+    scope = where[0] if where else lab.azure.cluster()["id"]
+    lab.azure.activity.add(who, who, operation, scope, outcome="Succeeded")
+
+
+def _page_size(lab: Laboratory, words: list[str]) -> None:
+    lab.azure.resources.page_size = max(1, int(_number(*_words(words, 1))))
+
+
+def _object(text: str) -> dict[str, Any]:
     try:
         patch = json.loads(text)
     except ValueError as error:
         raise BadFault(f"not JSON: {error}") from None
     if not isinstance(patch, dict):
         raise BadFault("not a JSON object")
-    lab.azure.patch_cluster(patch)
+    return patch
 
 
 def _words(words: list[str], count: int) -> list[str]:
@@ -225,11 +314,32 @@ FAULTS: dict[str, Fault] = {
     ),
     "release": Fault("", "let the operations that hang go on", _release),
     "key": Fault(
-        "disabled|enabled|expired|unexpired|deleted|recovered|ungranted|granted [KEY]",
+        "disabled|enabled|expired|unexpired|not-yet-valid|valid|deleted|recovered|ungranted|granted|no-encrypt|"
+        "all-operations|ec|rsa|rotates|stays|rotated [[VAULT/]KEY]",
         "the vault's key, as a colleague would change it",
         _key,
     ),
-    "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster),
+    "cluster": Fault("JSON", "a JSON merge patch of the managed cluster, unknown to the plane", _cluster, words=1),
+    "pool": Fault("NAME JSON", "a JSON merge patch of one node pool, unknown to the plane", _pool, words=2),
+    "resource": Fault(
+        "ID JSON|null",
+        "a JSON merge patch of any other resource, or its end; ID as PROVIDER/TYPE/NAME within the group, or whole",
+        _resource,
+        words=2,
+    ),
+    "role": Fault(
+        "assign|assign-now cluster|operator vault|lab-kv2|cluster|group|subscription|SCOPE ROLE | remove WHO WHERE",
+        "a role by its name, in effect already or (-now) after the delay; or all roles at and below a scope taken away",
+        _role,
+    ),
+    "role-delay": Fault("S", "how long after it was made a role assignment takes effect", _role_delay),
+    "api-use": Fault("API REMOVED_IN | none", "AKS has just seen a deprecated Kubernetes API in use", _api_use),
+    "event": Fault(
+        "WHO OPERATION [ID]",
+        "the activity log has a line more: somebody did, say, Microsoft.ContainerService/managedClusters/write",
+        _event,
+    ),
+    "page-size": Fault("N", "how many entries a list of Resource Manager shows at once", _page_size),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault(
         "NAMESPACE/NAME [BASE64] | all",
@@ -238,11 +348,15 @@ FAULTS: dict[str, Fault] = {
     ),
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
+    "cluster-token-seconds": Fault(
+        "S | ok", "tokens for the API servers end after S seconds, whatever they say", _cluster_token_seconds
+    ),
     "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(
-        "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | allow",
-        "an admission webhook refuses updates, answers too late, or changes what is written (the last two: real)",
+        "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | leave-open NAMESPACE | allow",
+        "an admission webhook refuses updates, answers too late, changes what is written, or takes no part in dry runs"
+        " (all but the first: real)",
         _webhook,
     ),
 }

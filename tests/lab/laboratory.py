@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.lab import seeding
+from tests.lab.azure.cluster import pool_counts
 from tests.lab.azure.kubeconfig import with_certificate
 from tests.lab.azure.local import LocalAzure
 from tests.lab.connections import ConnectionProxy
@@ -19,8 +20,6 @@ from tests.lab.controlplane.real.host import RealReplicaHost
 from tests.lab.embedded.host import EmbeddedReplicaHost
 from tests.lab.model import SECRETS_PREFIX, Endpoint, EntraTrust, LabOptions, VaultAccess
 from tests.lab.webhook import NAME, AdmissionWebhooks, refusal
-
-POOLS = {"system": 2, "user": 1}
 
 
 class Laboratory:
@@ -85,7 +84,7 @@ class Laboratory:
             self.host,
             options.kubernetes,
             self.azure.key_id() if options.kms else None,
-            POOLS,
+            pool_counts(options),
             options.roll_seconds,
         )
         self._begin(self.plane.start, self.plane.stop)
@@ -141,7 +140,7 @@ class Laboratory:
         if isinstance(self.host, EmbeddedReplicaHost):
             raise RuntimeError("the embedded API servers call no webhook")
         if self._webhooks is None:
-            self._webhooks = AdmissionWebhooks(self.directory, self.host.endpoint())
+            self._webhooks = AdmissionWebhooks(self.directory, self.host.endpoint(), self.host.put_raw)
             self._ends.callback(self._webhooks.stop)
         return self._webhooks
 

@@ -113,10 +113,12 @@ class Premises:
 
 def check(options: LabOptions) -> None:
     """Raises LabError for options that no lab can be built from."""
-    offered = (part for offer in options.offers for part in offer.removesuffix("?preview").split(">"))
+    offered = (part for offer in options.offers for part in offer.partition("?")[0].split(">"))
     for version in (options.kubernetes, *offered):
         if not _VERSION.fullmatch(version):
             raise LabError(f"{version!r} is not a full Kubernetes version, such as 1.26.15")
+    if options.pools < 1:
+        raise LabError("a cluster has at least one node pool")
     if options.replicas < 1:
         raise LabError("a control plane has at least one API server")
     if options.secrets < 0 or options.rtt_ms < 0 or options.roll_seconds < 0:

@@ -11,6 +11,8 @@ import json
 import ssl
 import threading
 import time
+import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,20 +29,27 @@ NAME = "deny.kmslab.example"
 """The denying webhook's name, as the API server's refusal quotes it."""
 SLOW_NAME = "slow.kmslab.example"
 MUTATING_NAME = "mutate.kmslab.example"
+EFFECTS_NAME = "effects.kmslab.example"
+"""One from before 1.22, when a webhook could still leave open whether it has side effects: no dry run asks it."""
 SEEN = "kmslab.example/seen"
 """The annotation that the mutating webhook changes on every write."""
+
+PutRaw = Callable[[str, bytes], None]
 
 _VALIDATING = "ValidatingWebhookConfiguration"
 _MUTATING = "MutatingWebhookConfiguration"
 _TIMEOUT = {SLOW_NAME: 1}  # seconds that the API server waits; 10 for the others
-_KIND = {NAME: _VALIDATING, SLOW_NAME: _VALIDATING, MUTATING_NAME: _MUTATING}
+_KIND = {NAME: _VALIDATING, SLOW_NAME: _VALIDATING, MUTATING_NAME: _MUTATING, EFFECTS_NAME: _VALIDATING}
 
 
 class AdmissionWebhooks:
-    """Refuses, delays or changes the updates of the Secrets it was told; ``allow`` takes everything back."""
+    """Refuses, delays or changes the updates of the Secrets it was told; ``allow`` takes everything back.
 
-    def __init__(self, directory: Path, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    ``put_raw`` puts a value straight into the store: for what an API server of today lets nobody create.
+    """
+
+    def __init__(self, directory: Path, endpoint: Endpoint, put_raw: PutRaw | None = None) -> None:
+        self._endpoint, self._put_raw = endpoint, put_raw
         self._denied: set[str] = set()
         self._delayed: set[str] = set()
         self._mutated: set[str] = set()
@@ -73,6 +82,19 @@ class AdmissionWebhooks:
         """A mutating webhook changes an annotation at every write of a Secret in this namespace."""
         self._mutated.add(namespace)
         self._register(MUTATING_NAME)
+
+    def leave_open(self, namespace: str) -> None:
+        """A validating webhook that denies nothing and takes no part in dry runs, for this namespace's Secrets."""
+        assert self._put_raw is not None
+        document = self._document(EFFECTS_NAME)
+        document["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": "2020-01-01T00:00:00Z"}
+        document["webhooks"][0] |= {
+            "sideEffects": "Unknown",
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "objectSelector": {},
+            "matchPolicy": "Equivalent",
+        }
+        self._put_raw(f"/registry/{_KIND[EFFECTS_NAME].lower()}s/{EFFECTS_NAME}", json.dumps(document).encode())
 
     def allow(self) -> None:
         """Take the registrations away; nothing is refused, delayed or changed any more."""
@@ -108,6 +130,10 @@ class AdmissionWebhooks:
         return [{"op": "add", "path": f"/metadata/annotations/{SEEN.replace('/', '~1')}", "value": value}]
 
     def _register(self, name: str) -> None:
+        with administrator(self._endpoint) as api:
+            api.create_if_absent(_collection(name), self._document(name))
+
+    def _document(self, name: str) -> Document:
         rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["secrets"]}
         webhook = {
             "name": name,
@@ -121,14 +147,12 @@ class AdmissionWebhooks:
             "timeoutSeconds": _TIMEOUT.get(name, 10),
             "admissionReviewVersions": ["v1"],
         }
-        document = {
+        return {
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": _KIND[name],
             "metadata": {"name": name},
             "webhooks": [webhook],
         }
-        with administrator(self._endpoint) as api:
-            api.create_if_absent(_collection(name), document)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         webhook = self

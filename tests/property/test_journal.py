@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.counts import SecretCounts
@@ -13,6 +15,7 @@ from azext_kmsmigrate.migration.journal import (
     CanaryRecord,
     Journal,
     JournalUnreadableError,
+    SkippedCheck,
     StepRecord,
     from_document,
     to_document,
@@ -46,6 +49,10 @@ journals = st.builds(
     exposed_to=texts,
     last_problem=texts,
     completed_at=texts,
+    support_plan=texts,
+    plan_digest=texts,
+    forced_until=texts,
+    skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 
@@ -100,6 +107,31 @@ def test_a_damaged_step_is_read_or_told_and_nothing_else(part: str, value: objec
 def test_damaged_counts_are_read_or_told_and_nothing_else(part: str, value: object) -> None:
     step = _FULL["steps"][0]
     _read_or_told({**_FULL, "steps": [{**step, "secrets": {**step["secrets"], part: value}}]})
+
+
+def _dressed(value: Any, data: st.DataObject) -> Any:
+    """The document with fields of a later version in every object of it, at any depth."""
+    if isinstance(value, list):
+        return [_dressed(one, data) for one in value]
+    if not isinstance(value, dict):
+        return value
+    later = data.draw(st.dictionaries(st.sampled_from(["later", "another"]), json_values, max_size=2))
+    return {**{key: _dressed(inner, data) for key, inner in value.items()}, **later}
+
+
+@settings(deadline=None)  # the documents are deep, and the machine may be busy
+@given(journals, st.data())
+def test_fields_of_a_later_version_survive_at_every_level(journal: Journal, data: st.DataObject) -> None:
+    document = _dressed(to_document(replace(journal, unknown={})), data)
+    assert to_document(from_document(document)) == document
+
+
+@settings(deadline=None)
+@given(journals, st.data())
+def test_they_survive_a_change_of_something_else(journal: Journal, data: st.DataObject) -> None:
+    document = _dressed(to_document(replace(journal, unknown={}, canary=None)), data)
+    changed = to_document(replace(from_document(document), last_problem="x", barrier=7))
+    assert changed == {**document, "lastProblem": "x", "barrier": 7}
 
 
 def _read_or_told(document: dict[str, object]) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess, NodePool, Offers
+from azext_kmsmigrate.migration.facts import (
+    ClusterFacts,
+    KmsProfile,
+    KmsState,
+    NetworkAccess,
+    NodePool,
+    Offers,
+    SupportPlan,
+)
 from azext_kmsmigrate.migration.journal import Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Goal, Preparation, Situation, decide, only
 from azext_kmsmigrate.migration.step import StepId, StepStatus
-from azext_kmsmigrate.migration.upgrade_path import Target, next_hop
+from azext_kmsmigrate.migration.upgrade_path import Target, hops, next_hop
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from tests.unit.situations import NAME, cluster
 
@@ -19,6 +27,7 @@ words = st.one_of(versions.map(str), versions.map(lambda v: f"{v.major}.{v.minor
 keys = st.sampled_from(["", "https://v.vault.azure.net/keys/k/1", "nonsense"])
 accesses = st.sampled_from(list(NetworkAccess))
 profiles = st.builds(KmsProfile, st.booleans(), keys, accesses, st.sampled_from(["", "/v"]))
+support_plans = st.sampled_from([SupportPlan.COMMUNITY, SupportPlan.COMMUNITY, SupportPlan.LONG_TERM])
 pools = st.lists(
     st.builds(
         NodePool,
@@ -42,6 +51,8 @@ clusters = st.builds(
     identity=st.sampled_from(["UserAssigned", "UserAssigned", "SystemAssigned", ""]),
     vnet_integration=st.booleans(),
     supported=st.sampled_from([True, False, None]),
+    tier=st.sampled_from(["", "Free", "Standard", "Premium"]),
+    support_plan=support_plans,
 )
 records = st.builds(StepRecord, st.sampled_from(list(StepId)), st.sampled_from(list(StepStatus)), st.just("t"))
 journals = st.none() | st.builds(
@@ -53,11 +64,15 @@ journals = st.none() | st.builds(
     target_version=words,
     steps=st.lists(records, max_size=4).map(tuple),
     completed_at=st.sampled_from(["", "t"]),
+    support_plan=st.sampled_from(["", "", "AKSLongTermSupport", "?"]),
 )
 offers = st.builds(
     Offers,
     st.lists(versions, max_size=5).map(tuple),
     st.dictionaries(versions, st.lists(versions, max_size=3).map(tuple), max_size=4),
+    st.dictionaries(
+        versions.map(lambda v: v.line), st.frozensets(st.sampled_from(list(SupportPlan)), min_size=1), max_size=12
+    ),
 )
 situations = st.builds(
     Situation,
@@ -66,7 +81,15 @@ situations = st.builds(
     journals,
     st.frozensets(st.sampled_from([StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS])),
 )
-goals = st.builds(Goal, words, keys, st.none() | accesses, st.sampled_from(["", "/typed"]))
+goals = st.builds(
+    Goal,
+    words,
+    keys,
+    st.none() | accesses,
+    st.sampled_from(["", "/typed"]),
+    st.sampled_from([None, None, *SupportPlan]),
+    st.sampled_from(["", "premium"]),
+)
 
 
 @given(situations, goals)
@@ -129,20 +152,86 @@ def test_a_step_by_itself_is_that_step_and_its_proof_or_a_refusal(seen: Situatio
         assert [s.id for s in plan.steps] in ([step], [StepId.DECRYPT_SECRETS, step])
 
 
-@given(clusters, offers, words)
+@given(clusters, offers, words, support_plans)
 def test_a_hop_is_one_of_the_offers_goes_up_and_never_passes_the_target(
-    seen: ClusterFacts, offered: Offers, typed: str
+    seen: ClusterFacts, offered: Offers, typed: str, plan: SupportPlan
 ) -> None:
     try:
         target = Target.parse(typed)
     except ValueError:
         return
-    hop = next_hop(seen, offered, target)
+    hop = next_hop(seen, offered, target, plan)
     if hop is None:
         return
-    assert hop.version in offered.versions
+    assert hop.version in (offered.onward if hop.conditional else offered.versions)
     assert hop.version > seen.version
     if target.exact:
         assert hop.version <= target.at_least
     if not target.open:
         assert hop.version.line <= target.at_least.line
+
+
+near = st.builds(KubernetesVersion, st.just(1), st.integers(25, 29), st.integers(0, 1))
+near_clusters = st.builds(
+    lambda version, plan, supported: cluster(str(version), support_plan=plan, supported=supported),
+    near,
+    support_plans,
+    st.sampled_from([True, False, None]),
+)
+near_offers = st.builds(
+    Offers,
+    st.lists(near, max_size=3).map(tuple),
+    st.dictionaries(near, st.lists(near, max_size=3).map(tuple), max_size=10),
+    st.dictionaries(
+        near.map(lambda v: v.line), st.frozensets(st.sampled_from(list(SupportPlan)), min_size=1), max_size=5
+    ),
+)
+near_words = st.just("") | near.map(str) | near.map(lambda v: f"{v.major}.{v.minor}")
+
+
+@settings(max_examples=500)
+@given(near_clusters, near_offers, near_words, support_plans)
+def test_the_hops_begin_with_the_next_one_go_up_and_lead_to_the_target_under_the_plan_asked_for(
+    seen: ClusterFacts, offered: Offers, typed: str, plan: SupportPlan
+) -> None:
+    try:
+        target = Target.parse(typed)
+    except ValueError:
+        return
+    way = hops(seen, offered, target, plan)
+    assert way[:1] == tuple(h for h in [next_hop(seen, offered, target, plan)] if h)
+    versions_ = [seen.version, *(hop.version for hop in way)]
+    assert versions_ == sorted(set(versions_))
+    if way:
+        assert target.reached_by(way[-1].version)
+        assert offered.under(way[-1].version, plan)
+    has = seen.support_plan
+    for hop in way:
+        has = hop.plan or has
+        assert offered.under(hop.version, has)
+
+
+@given(situations, goals)
+def test_long_term_support_is_never_asked_for_unless_the_user_did(seen: Situation, goal: Goal) -> None:
+    plan = decide(seen, goal)
+    kept = seen.journal is not None and seen.journal.unfinished and seen.journal.support_plan == "AKSLongTermSupport"
+    if any(hop.plan is SupportPlan.LONG_TERM for hop in plan.hops):
+        assert goal.support_plan is SupportPlan.LONG_TERM or kept
+    if plan.blocked is None and any(hop.plan is SupportPlan.LONG_TERM for hop in plan.hops):
+        assert kept or "premium" in (goal.tier, seen.cluster.tier.lower())
+    if goal.support_plan is None and not kept and seen.cluster.support_plan is SupportPlan.COMMUNITY:
+        assert all(seen.offers.under(hop.version, SupportPlan.COMMUNITY) for hop in plan.hops)
+
+
+@given(clusters, offers, words)
+def test_only_a_supported_cluster_upgrades_its_control_plane_first(
+    seen: ClusterFacts, offered: Offers, typed: str
+) -> None:
+    try:
+        hop = next_hop(seen, offered, Target.parse(typed))
+    except ValueError:
+        return
+    if hop is not None and not hop.whole:
+        assert seen.supported is True
+        assert hop.version.minor - seen.version.minor <= 1
+    assert hop is None or hop.why

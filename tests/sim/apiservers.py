@@ -34,6 +34,11 @@ _PREFIX = {
 }
 
 
+def is_canary(key: tuple[str, str]) -> bool:
+    """Of the migration, or of a command."""
+    return key[0] == CANARY[0] and key[1].startswith(CANARY[1])
+
+
 @dataclass
 class Encryption:
     """What one API server writes, and what it can read besides."""
@@ -79,9 +84,14 @@ class ApiServers:
         self.replicas = [Replica(encryption, started=float(i)) for i in range(replicas)]
         self.secrets: dict[tuple[str, str], Stored] = {}
         self.metrics = True
+        self.delete_fails: Exception | None = None  # when a command removes its canary
+        self.ends_connections = False  # an API server that begins anew with another configuration ends its connections
+        self.reloads = False  # it takes on another configuration and does not begin anew
         self.writes = 0
+        self.dry_runs = 0
         self.answers: dict[tuple[str, str], deque[Answer]] = {}
         self.always: dict[tuple[str, str], Answer] = {}
+        self.no_dry_run: dict[tuple[str, str], Failure] = {}
         self.page_answers: deque[Failure] = deque()
         self.expiring = 0  # continue tokens that are going to be answered with 410
         self.most_per_page = 0  # fewer than the client asks for; 0: as many
@@ -102,6 +112,11 @@ class ApiServers:
         """Somebody changes a Secret."""
         self.add(namespace, name)
 
+    def change_in_form(self, namespace: str, name: str, form: StoredAs) -> None:
+        """Somebody changes a Secret through an API server that writes this form for just that moment."""
+        with self._lock:
+            self._write((namespace, name), Replica(Encryption.of(form), started=0.0), edited=True)
+
     def delete(self, namespace: str, name: str) -> None:
         with self._lock:
             self.secrets.pop((namespace, name), None)
@@ -110,11 +125,16 @@ class ApiServers:
     def forms(self) -> dict[StoredAs, int]:
         """The truth: how many Secrets of the user's lie in which form."""
         with self._lock:
-            return dict(Counter(s.form for key, s in self.secrets.items() if key != CANARY))
+            return dict(Counter(s.form for key, s in self.secrets.items() if not is_canary(key)))
 
     def deny(self, namespace: str, name: str, webhook: str) -> None:
         """A webhook denies updates of one Secret until ``allow``."""
         self.always[namespace, name] = Failure(FailureClass.ADMISSION_DENIED, f"webhook {webhook}")
+
+    def deny_dry_runs(self, namespace: str, name: str, webhook: str) -> None:
+        """A webhook that takes no part in dry runs, for one Secret; it denies nothing."""
+        detail = f"webhook {webhook} takes no part in dry runs"
+        self.no_dry_run[namespace, name] = Failure(FailureClass.DRY_RUN_UNSUPPORTED, detail)
 
     def allow(self, namespace: str, name: str) -> None:
         del self.always[namespace, name]
@@ -128,6 +148,11 @@ class ApiServers:
                 replica.to_come.append((later, encryption))
 
     # what the ports ask
+
+    def began(self, replica: int) -> float:
+        """When the process of an API server started."""
+        with self._lock:
+            return self._replica(replica).started
 
     def next_replica(self) -> int:
         return next(self._turn) % len(self.replicas)
@@ -161,9 +186,10 @@ class ApiServers:
         self.after_page(page)
         return page
 
-    def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False) -> Answer:
+    def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False, dry_run: bool = False) -> Answer:
         self.before_patch()
         with self._lock:
+            self.dry_runs += dry_run
             if scripted := self.answers.get(key):
                 return scripted.popleft()
             stored = self.secrets.get(key)
@@ -173,9 +199,11 @@ class ApiServers:
             if stored.form not in server.encryption.reads:
                 return Failure(FailureClass.UNDECRYPTABLE, "the API server has no key for it", secret="/".join(key))
             _count(server.from_storage, "identity" if stored.form is StoredAs.PLAIN else _PREFIX[stored.form])
+            if dry_run and key in self.no_dry_run:
+                return self.no_dry_run[key]
             if key in self.always:
                 return self.always[key]
-            if edit or stored.form is not server.encryption.writes:
+            if not dry_run and (edit or stored.form is not server.encryption.writes):
                 self._write(key, server, edited=edit)
             ref = self._ref(key)
             return Patched(ref.uid, ref.resource_version, ref.signature)
@@ -201,6 +229,17 @@ class ApiServers:
             self._write(CANARY, self._replica(replica), edited=True)
             return self._ref(CANARY)
 
+    def create_own_canary(self, replica: int) -> SecretRef:
+        with self._lock:
+            key = CANARY[0], f"{CANARY[1]}-{next(self._uids):05}"
+            self._write(key, self._replica(replica), edited=True)
+            return self._ref(key)
+
+    def own_canaries(self) -> list[tuple[str, str]]:
+        """Those of commands that are there."""
+        with self._lock:
+            return sorted(key for key in self.secrets if is_canary(key) and key != CANARY)
+
     def find_canary(self) -> SecretRef | None:
         with self._lock:
             return self._ref(CANARY) if CANARY in self.secrets else None
@@ -214,8 +253,10 @@ class ApiServers:
         while server.to_come and server.to_come[0][0] <= self._now():
             at, encryption = server.to_come.pop(0)
             if encryption != server.encryption:
-                server.encryption, server.started = encryption, at + index % len(self.replicas) / 1000
-                server.to_storage, server.from_storage = {}, {}
+                server.encryption = encryption
+                if not self.reloads:
+                    server.started = at + index % len(self.replicas) / 1000
+                    server.to_storage, server.from_storage = {}, {}
         return server
 
     def _write(self, key: tuple[str, str], server: Replica, *, edited: bool) -> None:
@@ -227,12 +268,13 @@ class ApiServers:
             form=server.encryption.writes,
             edits=stored.edits + edited,
         )
-        self.writes += key != CANARY
+        self.writes += not is_canary(key)
         _count(server.to_storage, _PREFIX.get(server.encryption.writes, ""))
 
     def _ref(self, key: tuple[str, str]) -> SecretRef:
         stored = self.secrets[key]
-        return SecretRef(*key, stored.uid, stored.resource_version, stored.edits)
+        of_a_command = is_canary(key) and key != CANARY
+        return SecretRef(*key, stored.uid, stored.resource_version, stored.edits, canary=of_a_command)
 
 
 def _relative(key: tuple[str, str], namespace: str) -> str:

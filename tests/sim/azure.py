@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, Conflict
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, NetworkAccess, Offers
+from azext_kmsmigrate.migration.facts import (
+    PREMIUM,
+    ClusterFacts,
+    ClusterName,
+    KmsProfile,
+    NetworkAccess,
+    Offers,
+    SupportPlan,
+)
+from azext_kmsmigrate.migration.refusal import refusal_in
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult
 
@@ -33,6 +42,7 @@ class Trouble:
     status: str = "Failed"
     effect: bool = False
     code: str = "InternalOperationError"
+    detail: str = "it went wrong"
 
 
 @dataclass
@@ -50,11 +60,13 @@ class Azure:
     now: Callable[[], float]
     on_effect: Callable[[ClusterFacts, ClusterFacts, float], None]
     offers: dict[str, list[str]] = field(default_factory=dict)
+    plans: dict[tuple[int, int], frozenset[SupportPlan]] = field(default_factory=dict)
     operation_seconds: float = 30.0
     puts: list[Put] = field(default_factory=list)
     trouble: dict[str, list[Trouble]] = field(default_factory=dict)
     refusals: dict[str, list[errors.KmsMigrateError]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)  # requests that are accepted, and then the line is cut
+    budgets: list[str] = field(default_factory=list)  # PodDisruptionBudgets, as NAMESPACE/NAME, that let no pod go
     before_put: Callable[[str], None] = lambda what: None
     _operation: _Operation | None = None
     _etag: int = 1
@@ -69,7 +81,7 @@ class Azure:
             KubernetesVersion.parse(version): tuple(map(KubernetesVersion.parse, offered))
             for version, offered in self.offers.items()
         }
-        return Offers(onward.get(self.show().version, ()), onward)
+        return Offers(onward.get(self.show().version, ()), onward, self.plans)
 
     def finished(self) -> bool:
         self._settle()
@@ -113,7 +125,7 @@ class Azure:
             self.facts = operation.change(self.facts)
         self.facts = replace(self.facts, state=trouble.status if trouble else "Succeeded")
         self.result = (
-            OperationResult(trouble.status, trouble.code, "it went wrong") if trouble else OperationResult("Succeeded")
+            OperationResult(trouble.status, trouble.code, trouble.detail) if trouble else OperationResult("Succeeded")
         )
         self.on_effect(before, self.facts, operation.ends_at)
 
@@ -122,8 +134,19 @@ class Azure:
         if after.version != before.version:
             if str(after.version) not in self.offers.get(str(before.version), []):
                 raise self._refused(what, "OperationNotAllowed", f"Upgrading to {after.version} is not allowed")
+            if after.support_plan not in self.plans.get(after.version.line, SupportPlan):
+                raise self._refused(what, "K8sVersionNotSupported", "only available for Long-Term Support (LTS)")
             if before.kms.enabled and before.version < KMS_V2_FROM <= after.version:
                 raise self._refused(what, "BadRequest", "AzureKeyVaultKms has to be disabled first")
+        if after.support_plan is SupportPlan.LONG_TERM and after.tier != PREMIUM:
+            raise self._refused(
+                what, "BadRequest", "AKS Long Term Support is only available for Premium tier clusters."
+            )
+        if self.budgets and _versions(after) != _versions(before) and not after.forced_until:
+            detail = (
+                f"1 error occurred: * PDB {self.budgets[0]} has maxunavailable == 0 can't proceed with put operation"
+            )
+            raise refused_by_azure(what, "UnsatisfiablePDB", detail)
         if any(pool.version > after.version for pool in after.pools):
             raise self._refused(what, "NodePoolMcVersionIncompatible", "a node pool is newer than the control plane")
         kms = after.kms
@@ -143,6 +166,19 @@ class Azure:
         return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=detail, next="start")
 
 
+def refused_by_azure(what: str, code: str, detail: str) -> AzureError:
+    """A refusal as the adapter reads it."""
+    refusal = refusal_in(code, detail)
+    assert refusal is not None
+    return refusal.error(
+        f"Azure refused {what}", "The cluster stays as it was.", ClusterName("blue", "shop", ""), "start"
+    )
+
+
+def _versions(facts: ClusterFacts) -> list[KubernetesVersion]:
+    return [facts.version, *(pool.version for pool in facts.pools)]
+
+
 def disabled(facts: ClusterFacts) -> ClusterFacts:
     return replace(facts, kms=replace(facts.kms, enabled=False))
 
@@ -151,12 +187,21 @@ def enabled(kms: KmsProfile) -> Change:
     return lambda facts: replace(facts, kms=kms)
 
 
-def upgraded(version: KubernetesVersion, *, whole: bool) -> Change:
+def upgraded(
+    version: KubernetesVersion, *, whole: bool, plan: SupportPlan | None = None, forced_until: str = ""
+) -> Change:
     def change(facts: ClusterFacts) -> ClusterFacts:
+        facts = replace(facts, forced_until=forced_until or facts.forced_until)
         pools = tuple(replace(p, version=version, wanted=version) for p in facts.pools) if whole else facts.pools
+        if plan is not None:
+            facts = replace(facts, support_plan=plan, tier=PREMIUM if plan is SupportPlan.LONG_TERM else facts.tier)
         return replace(facts, version=version, wanted=version, pools=pools)
 
     return change
+
+
+def force_ended(facts: ClusterFacts) -> ClusterFacts:
+    return replace(facts, forced_until="")
 
 
 def pool_upgraded(name: str, version: KubernetesVersion) -> Change:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
 from azext_kmsmigrate.migration.journal import Journal, from_document
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 from azext_kmsmigrate.results import RunResult
@@ -17,6 +20,7 @@ from azext_kmsmigrate.runner import Confirm, Runner
 from tests.sim.apiservers import ApiServers, Encryption
 from tests.sim.azure import Azure, Put
 from tests.sim.clock import FakeClock
+from tests.sim.inspector import WELL
 from tests.sim.process import Process
 
 KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
@@ -24,7 +28,7 @@ OTHER_KEY = "https://vault.vault.azure.net/keys/etcd/fedcba9876543210fedcba98765
 NAME = ClusterName("blue", "shop", "sub", "/subscriptions/sub/resourceGroups/shop/x/managedClusters/blue")
 
 
-def agree(cluster: ClusterFacts, plan: object) -> None:
+def agree(cluster: ClusterFacts, plan: object, found: object) -> None:
     """A user who says yes."""
 
 
@@ -67,13 +71,16 @@ class SimCluster:
         for number in range(secrets):
             self.api.add(f"ns-{number % 3}", f"secret-{number}")
         self.api.writes = 0
-        self.lag_kubelets = False
+        self.lagging_kubelets = 0  # times that nodes are looked at and found at their old version yet
+        self.cordoned: set[str] = set()
         self.journal_document = ""
         self.journal_version = 0
         self.lease_holder = ""
         self.lease_until = 0.0
         self.said: list[str] = []
         self.had_v2 = False
+        self.answers: dict[Topic[Any], Any] = dict(WELL)
+        self.looks: list[Topic[Any]] = []
         self.unreadable_for_good: list[tuple[str, str]] = []
 
     # what a test does
@@ -120,10 +127,14 @@ class SimCluster:
         """Whether the journal says that the migration is complete."""
         return bool(self.journal_document) and not self.journal.unfinished
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
-        facts = self.azure.show()
-        lag = KubernetesVersion.parse("1.26.15") if self.lag_kubelets else None
-        return {f"{p.name}-{i}": lag or p.version for p in facts.pools for i in range(p.count)}
+    def nodes(self) -> tuple[Node, ...]:
+        old = KubernetesVersion.parse("1.26.15") if self.lagging_kubelets else None
+        self.lagging_kubelets = max(0, self.lagging_kubelets - 1)
+        return tuple(
+            Node(name := f"{p.name}-{i}", p.name, old or p.version, cordoned=name in self.cordoned)
+            for p in self.azure.show().pools
+            for i in range(p.count)
+        )
 
     def _effect(self, before: ClusterFacts, after: ClusterFacts, at: float) -> None:
         if before.version < KMS_V2_FROM <= after.version:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, StoredAs
-from tests.sim.apiservers import CANARY, Encryption
+from tests.sim.apiservers import Encryption, is_canary
 from tests.sim.cluster import SimCluster
 
 _PASSING = (FailureClass.THROTTLED, FailureClass.TIMED_OUT, FailureClass.TRANSIENT)
@@ -54,13 +55,14 @@ class Commotion:
                 self._do(self._go_back)
             elif self._chance.random() < _OFTEN:
                 self._do(self._chance.choice(self._deeds))
+        time.sleep(0)  # so that no thread is left out for what would be seconds here
 
     def _do(self, deed: Callable[[], None]) -> None:
         self.happened.append(deed.__name__)
         deed()
 
     def _any(self) -> tuple[str, str] | None:
-        keys = sorted(key for key in self._sim.api.secrets if key != CANARY)
+        keys = sorted(key for key in self._sim.api.secrets if not is_canary(key))
         return self._chance.choice(keys) if keys else None
 
     def _write(self, key: tuple[str, str]) -> None:
@@ -110,4 +112,4 @@ class Commotion:
             return
         at, now = self._sim.clock.monotonic(), replica.encryption
         plain = Encryption.of(StoredAs.PLAIN, *now.reads)
-        replica.to_come = [(at, plain), (at + self._chance.uniform(0.1, 4.0), now)]
+        replica.to_come = [(at, plain), (at + self._chance.uniform(1.5, 5.0), now)]

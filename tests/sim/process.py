@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, Lost, Refused
-from azext_kmsmigrate.migration.events import Counting, Event, Note, Operating, Waiting, Warned
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers
+from azext_kmsmigrate.migration.events import Counting, Event, Moment, Note, Operating, Waiting, Warned
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
+from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import OperationResult, Tick
-from tests.sim.apiservers import CANARY
-from tests.sim.azure import Change, disabled, enabled, pool_upgraded, upgraded
+from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
+from tests.sim.apiservers import CANARY, is_canary
+from tests.sim.azure import Change, disabled, enabled, force_ended, pool_upgraded, upgraded
+from tests.sim.inspector import SimInspector
 
 if TYPE_CHECKING:
     from tests.sim.cluster import SimCluster
@@ -43,6 +48,8 @@ class Process:
         self.name = f"process-{id(self):x}"
         self.journal_failures: list[errors.KmsMigrateError] = []
         self.interrupt_at_tick = 0
+        self.ticks = 0
+        self.on_moment: Callable[[Moment], None] = lambda moment: None
 
     def world(self) -> World:
         return World(
@@ -53,6 +60,8 @@ class Process:
             nodes=_Nodes(self),
             clock=self.sim.clock,
             observer=_Observer(self),
+            inspectors=(SimInspector(self), SecretsInspector(_Secrets(self), self.sim.clock)),
+            user=self.name,
         )
 
     def point(self) -> None:
@@ -78,6 +87,7 @@ class _Cluster:
 
     def observe(self) -> ClusterFacts:
         with self._process.call() as sim:
+            self._lose_answer("observe")
             return sim.azure.show()
 
     def offers(self) -> Offers:
@@ -90,8 +100,22 @@ class _Cluster:
     def enable_kms(self, seen: ClusterFacts, kms: KmsProfile, tick: Tick) -> OperationResult:
         return self._put("enable-kms", seen, enabled(kms), tick)
 
-    def upgrade(self, seen: ClusterFacts, version: KubernetesVersion, *, whole: bool, tick: Tick) -> OperationResult:
-        return self._put(f"upgrade {version}", seen, upgraded(version, whole=whole), tick)
+    def upgrade(
+        self,
+        seen: ClusterFacts,
+        version: KubernetesVersion,
+        *,
+        whole: bool,
+        tick: Tick,
+        plan: SupportPlan | None = None,
+        force_until: datetime | None = None,
+    ) -> OperationResult:
+        until = force_until.strftime("%Y-%m-%dT%H:%M:%SZ") if force_until else ""
+        change = upgraded(version, whole=whole, plan=plan, forced_until=until)
+        return self._put(f"upgrade {version}", seen, change, tick)
+
+    def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
+        return self._put("end-force", seen, force_ended, tick)
 
     def upgrade_pool(self, seen: ClusterFacts, pool: str, version: KubernetesVersion, tick: Tick) -> OperationResult:
         return self._put(f"upgrade-pool {pool} {version}", seen, pool_upgraded(pool, version), tick)
@@ -106,13 +130,17 @@ class _Cluster:
                 sim.clock.sleep(5.0)
             return facts
 
+    def _lose_answer(self, what: str) -> None:
+        lost = self._process.sim.azure.lost
+        if lost.get(what):
+            lost[what] -= 1
+            raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
+
     def _put(self, what: str, seen: ClusterFacts, change: Change, tick: Tick) -> OperationResult:
         with self._process.call() as sim:
             sim.azure.put(what, seen.etag, change)
             self._process.point()
-            if sim.azure.lost.get(what):
-                sim.azure.lost[what] -= 1
-                raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
+            self._lose_answer(what)
             while not sim.azure.finished():
                 tick(Operating(what, "Updating"))
                 sim.clock.sleep(10.0)
@@ -122,10 +150,14 @@ class _Cluster:
 class _Secrets:
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._own: set[str] = set()
 
     def page(self, *, namespace: str = "", limit: int = 500, token: str = "") -> Page | Failure:
         with self._process.call() as sim:
-            return sim.api.page(sim.api.next_replica(), namespace, limit, token)
+            page = sim.api.page(sim.api.next_replica(), namespace, limit, token)
+            if isinstance(page, Failure):
+                return page
+            return replace(page, items=tuple(one for one in page.items if one.uid not in self._own))
 
     def connect(self) -> _Connection:
         self._process.point()
@@ -146,21 +178,44 @@ class _Secrets:
         with self._process.call() as sim:
             sim.api.delete_canary()
 
+    def create_own_canary(self) -> SecretRef:
+        with self._process.call() as sim:
+            made = sim.api.create_own_canary(sim.api.next_replica())
+            self._own.add(made.uid)
+            return replace(made, canary=False)
+
+    def delete_own_canary(self, canary: SecretRef) -> None:
+        with self._process.call() as sim:
+            assert canary.uid in self._own
+            if sim.api.delete_fails:
+                raise sim.api.delete_fails
+            sim.api.delete(canary.namespace, canary.name)
+
 
 class _Connection:
-    """Pinned to one API server."""
+    """Pinned to one API server; made anew without a word when that one ends it (``ApiServers.ends_connections``)."""
 
     def __init__(self, process: Process, replica: int) -> None:
         self._process, self._replica = process, replica
+        self._held: tuple[int, float] | None = None
+        self.made = 0
 
-    def patch(self, namespace: str, name: str) -> Answer:
+    def patch(self, namespace: str, name: str, *, dry_run: bool = False) -> Answer:
         with self._process.call() as sim:
-            return sim.api.patch(self._replica, (namespace, name))
+            return sim.api.patch(self._reached(sim), (namespace, name), dry_run=dry_run)
 
     def touch(self, namespace: str, name: str, value: str) -> Answer:
-        assert (namespace, name) == CANARY, "only the tool's own Secret is ever changed"
+        assert is_canary((namespace, name)), "only the tool's own Secret is ever changed"
         with self._process.call() as sim:
-            return sim.api.patch(self._replica, CANARY, edit=True)
+            return sim.api.patch(self._reached(sim), (namespace, name), edit=True)
+
+    def _reached(self, sim: SimCluster) -> int:
+        if self._held != (self._replica, sim.api.began(self._replica)):
+            if self.made and sim.api.ends_connections:
+                self._replica = sim.api.next_replica()
+            self.made += not self.made or sim.api.ends_connections
+            self._held = self._replica, sim.api.began(self._replica)
+        return self._replica
 
     def signs(self) -> tuple[str, ...]:
         self._process.point()
@@ -168,7 +223,7 @@ class _Connection:
 
     def counters(self) -> Counters | None:
         with self._process.call() as sim:
-            return sim.api.counters(self._replica)
+            return sim.api.counters(self._reached(sim))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -208,7 +263,7 @@ class _Lease:
     def _held(self) -> Iterator[None]:
         with self._process.call() as sim:
             if sim.lease_holder and sim.clock.monotonic() < sim.lease_until:
-                raise Refused(errors.LEASE_HELD, name="blue", holder=sim.lease_holder, age=1, left=59)
+                raise Refused(errors.LEASE_HELD, name="blue", holder=sim.lease_holder, since="2026-01-31T09:00:00Z")
             sim.lease_holder = self._process.name
             self._extend(sim)
         try:
@@ -217,7 +272,7 @@ class _Lease:
             if not self._process.dead and sim.lease_holder == self._process.name:
                 sim.lease_holder = ""
 
-    def renew(self) -> None:
+    def renew(self, *, now: bool = False) -> None:
         self._process.point()
         sim = self._process.sim
         if sim.lease_holder not in ("", self._process.name):
@@ -237,9 +292,9 @@ class _Nodes:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def kubelets(self) -> dict[str, KubernetesVersion]:
+    def all(self) -> tuple[Node, ...]:
         with self._process.call() as sim:
-            return sim.kubelets()
+            return sim.nodes()
 
 
 class _Observer:
@@ -247,14 +302,14 @@ class _Observer:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._beats = 0
 
     def tell(self, event: Event) -> None:
         if isinstance(event, (Note, Warned)):
             self._process.sim.said.append(event.text)
         elif isinstance(event, (Waiting, Counting, Operating)):
-            self._beats += 1
-            if self._beats == self._process.interrupt_at_tick:
+            self._process.ticks += 1
+            self._process.on_moment(event)
+            if self._process.ticks == self._process.interrupt_at_tick:
                 raise KeyboardInterrupt
 
     def watching(self) -> AbstractContextManager[None]:

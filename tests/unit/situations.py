@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool, Offers
+from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Situation
 from azext_kmsmigrate.migration.step import StepId, StepStatus
@@ -47,10 +47,16 @@ OFF = KmsProfile(enabled=False, key_id=KEY)
 NEVER = KmsProfile()
 
 
-def offers(*versions: str, onward: dict[str, list[str]] | None = None) -> Offers:
-    """What is offered now, and where each version leads on to."""
+def offers(*versions: str, onward: dict[str, list[str]] | None = None, plans: dict[str, str] | None = None) -> Offers:
+    """What is offered now, where each version leads on to, and the support plans of minors: ``{"1.27": "lts"}``."""
     further = {v(version): tuple(map(v, to)) for version, to in (onward or {}).items()}
-    return Offers(tuple(map(v, versions)), further)
+    words = {"both": frozenset(SupportPlan), "lts": frozenset({SupportPlan.LONG_TERM})}
+    community = frozenset({SupportPlan.COMMUNITY})
+    return Offers(
+        tuple(map(v, versions)),
+        further,
+        {v(line).line: words.get(plan, community) for line, plan in (plans or {}).items()},
+    )
 
 
 def journal(*steps: StepId, completed: bool = False, **more: object) -> Journal:

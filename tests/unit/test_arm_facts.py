@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from azure.mgmt.containerservice import models
 
-from azext_kmsmigrate.arm.facts import facts_of, minor_versions_of, offers_of, onward_of
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess
+from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
+from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess, Offers, SupportPlan
 from tests.unit.situations import KEY, NAME, v
 
 RESOURCE_ID = "/subscriptions/sub/resourcegroups/shop/providers/Microsoft.ContainerService/managedClusters/blue"
@@ -22,6 +22,7 @@ def arm(**properties: Any) -> ClusterFacts:
         "location": "westeurope",
         "eTag": "etag-1",
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/i": {}}},
+        "sku": {"name": "Base", "tier": "Premium"},
         "properties": {
             "provisioningState": "Succeeded",
             "powerState": {"code": "Running"},
@@ -35,6 +36,7 @@ def arm(**properties: Any) -> ClusterFacts:
                     "orchestratorVersion": "1.26",
                     "currentOrchestratorVersion": "1.26.12",
                     "provisioningState": "Succeeded",
+                    "upgradeSettings": {"maxSurge": "33%"},
                 }
             ],
             **properties,
@@ -146,31 +148,67 @@ def test_offers_leave_previews_out_and_are_sorted() -> None:
             }
         }
     )
-    assert offers_of(profile, {}).versions == (v("1.27.1"), v("1.27.9"))
+    assert offers_of(profile, Offers()).versions == (v("1.27.1"), v("1.27.9"))
 
 
 def test_a_profile_that_offers_nothing_is_read() -> None:
     profile = models.ManagedClusterUpgradeProfile(
         {"properties": {"controlPlaneProfile": {"kubernetesVersion": "1.26.15", "osType": "Linux"}}}
     )
-    assert offers_of(profile, {}).versions == ()
+    assert offers_of(profile, Offers()).versions == ()
 
 
 def test_the_versions_of_a_location_tell_the_supported_minors_and_where_each_patch_leads() -> None:
     versions = models.KubernetesVersionListResult(
         {
             "values": [
-                {"version": "1.33", "patchVersions": {"1.33.2": {"upgrades": ["1.34.4", "1.33.5"]}, "1.33.5": {}}},
-                {"version": "1.34", "patchVersions": {"1.34.4": {"upgrades": []}}},
+                {
+                    "version": "1.33",
+                    "capabilities": {"supportPlan": ["AKSLongTermSupport"]},
+                    "patchVersions": {"1.33.2": {"upgrades": ["1.34.4", "1.33.5", "1.35.0"]}, "1.33.5": {}},
+                },
+                {
+                    "version": "1.34",
+                    "capabilities": {"supportPlan": ["KubernetesOfficial", "AKSLongTermSupport", "Another"]},
+                    "patchVersions": {"1.34.4": {"upgrades": []}},
+                },
+                {"version": "1.32"},
                 {"version": "1.35", "isPreview": True, "patchVersions": {"1.35.0": {"upgrades": ["1.36.0"]}}},
             ]
         }
     ).values_property
-    assert minor_versions_of(versions) >= {(1, 33), (1, 34)}
-    assert onward_of(versions) == {v("1.33.2"): (v("1.34.4"), v("1.33.5")), v("1.33.5"): (), v("1.34.4"): ()}
+    listed = listed_of(versions)
+    assert listed.onward == {v("1.33.2"): (v("1.34.4"), v("1.33.5")), v("1.33.5"): (), v("1.34.4"): ()}
+    assert listed.versions == ()
+    community, long_term = frozenset({SupportPlan.COMMUNITY}), frozenset({SupportPlan.LONG_TERM})
+    assert listed.plans == {(1, 33): long_term, (1, 34): community | long_term, (1, 32): community}
+    answers = [listed.supports(v("1.33.2"), plan) for plan in SupportPlan]
+    assert answers == [False, True]
+    assert [listed.supports(v("1.30.1"), plan) for plan in SupportPlan] == [False, False]
 
 
 @pytest.mark.parametrize("unknown", [(), None])
 def test_versions_that_could_not_be_learnt_tell_nothing(unknown: Any) -> None:
-    assert minor_versions_of(unknown) == frozenset()
-    assert onward_of(unknown) == {}
+    listed = listed_of(unknown)
+    assert listed == Offers()
+    assert listed.supports(v("1.33.2"), SupportPlan.COMMUNITY) is None
+    assert listed.under(v("1.33.2"), SupportPlan.COMMUNITY)
+
+
+def test_tier_support_plan_and_surge_are_read() -> None:
+    facts = arm(supportPlan="AKSLongTermSupport")
+    assert (facts.support_plan, facts.tier, facts.pools[0].surge) == (SupportPlan.LONG_TERM, "Premium", "33%")
+    assert arm().support_plan is SupportPlan.COMMUNITY
+    assert arm(supportPlan="SomethingNew").support_plan is SupportPlan.COMMUNITY
+
+
+def test_who_may_reach_the_api_server_is_read() -> None:
+    assert (arm().private, arm().authorized_ranges) == (False, ())
+    closed = arm(apiServerAccessProfile={"enablePrivateCluster": True, "authorizedIPRanges": ["10.0.0.0/8"]})
+    assert (closed.private, closed.authorized_ranges) == (True, ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(("power", "read"), [(None, "Running"), ({"code": "Stopped"}, "Stopped")])
+def test_whether_a_pool_runs_is_read(power: dict[str, str] | None, read: str) -> None:
+    pool = {"name": "system", "orchestratorVersion": "1.26.15", "powerState": power}
+    assert arm(agentPoolProfiles=[pool]).pools[0].power == read

@@ -93,7 +93,8 @@ def test_a_token_is_fetched_once_and_renewed_before_it_ends() -> None:
     now = [1000.0]
     asked: list[str] = []
 
-    def fetch(app: str) -> tuple[str, float]:
+    def fetch(app: str, anew: bool) -> tuple[str, float]:
+        assert not anew
         asked.append(app)
         return f"token-{len(asked)}", now[0] + 3600.0
 
@@ -104,3 +105,41 @@ def test_a_token_is_fetched_once_and_renewed_before_it_ends() -> None:
     now[0] += 2.0
     assert token.header() == {"Authorization": "Bearer token-2"}
     assert asked == ["app", "app"]
+
+
+class Entra:
+    """Gives the token that it keeps until it is asked for one anew."""
+
+    def __init__(self, *, changes: bool = True) -> None:
+        self.fetched: list[bool] = []
+        self._changes = changes
+
+    def fetch(self, app: str, anew: bool) -> tuple[str, float]:
+        self.fetched.append(anew)
+        number = sum(self.fetched) if self._changes else 0
+        return f"token-{number}", 10_000.0
+
+
+def test_a_token_that_is_refused_is_renewed_once_for_all_who_had_it() -> None:
+    entra = Entra()
+    token = BearerToken("app", entra.fetch, lambda: 0.0)
+    refused = token.header()
+    assert token.renewed(refused)
+    assert token.renewed(refused)
+    assert token.header() == {"Authorization": "Bearer token-1"}
+    assert entra.fetched == [False, True]
+
+
+def test_a_new_token_that_is_refused_too_is_not_renewed_again_and_again() -> None:
+    entra, now = Entra(), [0.0]
+    token = BearerToken("app", entra.fetch, lambda: now[0])
+    assert token.renewed(token.header())
+    assert not token.renewed(token.header())
+    now[0] += 11.0
+    assert token.renewed(token.header())
+    assert entra.fetched == [False, True, True]
+
+
+def test_a_sign_in_that_gives_the_same_token_again_has_nothing_new() -> None:
+    token = BearerToken("app", Entra(changes=False).fetch, lambda: 0.0)
+    assert not token.renewed(token.header())

@@ -62,6 +62,13 @@ ANSWERS: list[tuple[str, int, bytes, FailureClass, str]] = [
         "webhook down.example.com cannot be called",
     ),
     (
+        "a webhook that takes no part in dry runs",
+        400,
+        status(400, 'admission webhook "old.example.com" does not support dry run', "BadRequest"),
+        FailureClass.DRY_RUN_UNSUPPORTED,
+        "webhook old.example.com takes no part in dry runs",
+    ),
+    (
         "RBAC",
         403,
         status(403, 'secrets "s" is forbidden: User "x" cannot patch resource "secrets"', "Forbidden"),

@@ -12,6 +12,7 @@ from azext_kmsmigrate.errors import Lost, Refused
 from azext_kmsmigrate.kube.api import Api
 from azext_kmsmigrate.kube.journal_store import KubeJournalStore
 from azext_kmsmigrate.kube.lease import DURATION, KubeLease
+from azext_kmsmigrate.migration.events import Moment, Waiting
 from azext_kmsmigrate.migration.journal import Journal
 from tests.sim.clock import FakeClock
 from tests.sim.kube_system import FakeApi
@@ -99,8 +100,8 @@ def test_a_config_map_that_is_no_journal_of_ours_is_refused_with_the_reason(data
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/aks-kms-migrate"
 
 
-def lease(api: FakeApi, clock: FakeClock, me: str = "me") -> KubeLease:
-    return KubeLease(cast(Api, api), clock, me, "blue")
+def lease(api: FakeApi, clock: FakeClock, me: str = "me", **options: Any) -> KubeLease:
+    return KubeLease(cast(Api, api), clock, me, "blue", **options)
 
 
 def holder(api: FakeApi) -> str:
@@ -112,29 +113,64 @@ def test_a_lease_is_held_for_the_length_of_a_with_and_given_back() -> None:
     mine = lease(api, clock)
     with mine.held():
         assert holder(api) == "me"
-        assert lease(api, clock, "other").holder() == "me"
+        assert str(lease(api, clock, "other").holder()).startswith("me, since ")
     assert lease(api, clock, "other").holder() is None
     with lease(api, clock, "other").held():
         assert holder(api) == "other"
 
 
-def test_a_lease_that_another_holds_is_refused_with_how_long_to_wait() -> None:
+@pytest.mark.parametrize("skew", [-600.0, -61.0, 0.0, 61.0, 600.0])
+def test_a_lease_whose_holder_is_alive_is_refused_whatever_the_clocks_say(skew: float) -> None:
     api, clock = FakeApi(), FakeClock()
-    with lease(api, clock, "other").held():
-        clock.sleep(20.0)
-        with pytest.raises(Refused, match="other, last heard of 20 s ago") as refused, lease(api, clock).held():
+    other = lease(api, FakeClock(skew), "other")
+    with other.held():
+        told: list[Moment] = []
+
+        def tell(moment: Moment) -> None:
+            told.append(moment)
+            if len(told) == 10:
+                other.renew(now=True)
+
+        began = clock.monotonic()
+        with pytest.raises(Refused, match="other, since") as refused, lease(api, clock, tell=tell).held():
             raise AssertionError("it was held twice")
-        assert f"after {DURATION - 20} s" in refused.value.fix
+        assert "--take-over" in refused.value.fix
         assert holder(api) == "other"
+        assert clock.monotonic() - began < DURATION
+        assert {m.what for m in told if isinstance(m, Waiting)} == {"looking whether another run is alive"}
 
 
-def test_a_lease_that_nobody_renewed_is_taken_over_and_its_old_holder_stops() -> None:
+@pytest.mark.parametrize("skew", [-600.0, 0.0, 600.0])
+def test_a_lease_that_nobody_renewed_is_taken_over_and_its_old_holder_stops(skew: float) -> None:
+    api, clock = FakeApi(), FakeClock()
+    old = lease(api, FakeClock(skew), "old")
+    with old.held():
+        began = clock.monotonic()
+        with lease(api, clock, "new").held():
+            assert DURATION <= clock.monotonic() - began < DURATION + 5
+            with pytest.raises(Lost, match="new does"):
+                old.renew(now=True)
+
+
+def test_one_that_nobody_renewed_since_yesterday_is_not_waited_for() -> None:
+    api, clock = FakeApi(), FakeClock()
+    lease(api, clock, "old").held().__enter__()
+    clock.sleep(86_400.0)
+    began = clock.monotonic()
+    with lease(api, clock, "new").held():
+        assert clock.monotonic() == began
+
+
+def test_taking_over_waits_for_nobody_and_the_old_holder_stops_before_it_writes() -> None:
     api, clock = FakeApi(), FakeClock()
     old = lease(api, clock, "old")
     with old.held():
-        clock.sleep(DURATION + 1.0)
-        with lease(api, clock, "new").held(), pytest.raises(Lost, match="new does"):
-            old.renew()
+        began = clock.monotonic()
+        with lease(api, clock, "new", take_over=True).held():
+            assert clock.monotonic() == began
+            old.renew()  # too soon after its last to ask
+            with pytest.raises(Lost, match="new does"):
+                old.renew(now=True)
 
 
 def test_who_has_lost_the_lease_is_told_so_at_every_renewal_and_does_not_give_back_the_others() -> None:
@@ -157,7 +193,7 @@ def test_a_holder_that_renews_keeps_it() -> None:
         for _ in range(20):
             clock.sleep(DURATION / 2)
             mine.renew()
-            with pytest.raises(Refused), lease(api, clock, "other").held():
+            with pytest.raises(Refused), lease(api, clock, "other", tell=lambda _: mine.renew()).held():
                 raise AssertionError("it was held twice")
 
 

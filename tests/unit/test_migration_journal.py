@@ -47,6 +47,18 @@ def test_fields_of_a_later_version_survive_being_read_and_written() -> None:
     assert to_document(from_document(document))["approvedBy"] == {"name": "somebody"}
 
 
+def test_what_a_later_version_said_of_a_canary_or_a_step_does_not_pass_to_another() -> None:
+    step = {"id": "upgrade", "status": "Done", "startedAt": "t", "later": 1}
+    canary = {"uid": "u", "resourceVersion": "1", "before": "upgrade", "later": 1}
+    journal = from_document({**to_document(EMPTY), "steps": [step], "canary": canary})
+    kept = to_document(journal)
+    assert (kept["steps"][0]["later"], kept["canary"]["later"]) == (1, 1)
+    journal = replace(journal, canary=CanaryRecord("v", "2", StepId.ENABLE_KMS))
+    fresh = to_document(journal.with_step(StepRecord(StepId.UPGRADE, StepStatus.RUNNING, "t")))
+    assert "later" not in fresh["canary"]
+    assert "later" not in fresh["steps"][0]
+
+
 def test_an_unknown_field_cannot_take_the_place_of_a_known_one() -> None:
     journal = replace(EMPTY, unknown={"clusterId": "another"})
     assert to_document(journal)["clusterId"] == "c"

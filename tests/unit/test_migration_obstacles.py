@@ -7,7 +7,7 @@ import pytest
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, NetworkAccess, Offers
 from azext_kmsmigrate.migration.obstacles import to_enabling, to_upgrading
 from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2
-from tests.unit.situations import KEY, cluster, offers, pool
+from tests.unit.situations import KEY, cluster, offers
 
 PUBLIC = KmsProfile(True, KEY)
 PRIVATE = KmsProfile(True, KEY, NetworkAccess.PRIVATE, "/subscriptions/s/vaults/v")
@@ -21,8 +21,6 @@ PRIVATE = KmsProfile(True, KEY, NetworkAccess.PRIVATE, "/subscriptions/s/vaults/
         (cluster(vnet_integration=True), PUBLIC, None),
         (cluster(), PRIVATE, "KMSM111"),
         (cluster(vnet_integration=True), KmsProfile(True, KEY, NetworkAccess.PRIVATE), "KMSM505"),
-        (cluster(identity="SystemAssigned"), PUBLIC, "KMSM110"),
-        (cluster(identity=""), PUBLIC, "KMSM110"),
     ],
 )
 def test_what_stands_in_the_way_of_enabling(seen: ClusterFacts, kms: KmsProfile, code: str | None) -> None:
@@ -35,9 +33,6 @@ def test_what_stands_in_the_way_of_enabling(seen: ClusterFacts, kms: KmsProfile,
     [
         (cluster(), offers("1.27.1"), None),
         (cluster(), offers(), "KMSM107"),
-        (cluster(pools=(pool(), pool(name="gpu", state="Failed"))), offers("1.27.1"), "KMSM106"),
-        (cluster(pools=(pool(state="Canceled"),)), offers("1.27.1"), "KMSM106"),
-        (cluster(pools=(pool(state="Upgrading"),)), offers("1.27.1"), None),
     ],
 )
 def test_what_stands_in_the_way_of_upgrading(seen: ClusterFacts, offered: Offers, code: str | None) -> None:
@@ -45,11 +40,7 @@ def test_what_stands_in_the_way_of_upgrading(seen: ClusterFacts, offered: Offers
     assert (found.entry.code if found else None) == code
 
 
-def test_an_obstacle_names_the_pool_and_what_is_offered() -> None:
-    failed = to_upgrading(cluster(pools=(pool(name="gpu", state="Failed"),)), offers("1.27.1"), ANY_KMS_V2)
-    assert failed is not None
-    assert "'gpu'" in failed.what
-    assert "-n gpu" in failed.fix
+def test_an_obstacle_names_what_is_offered() -> None:
     nothing = to_upgrading(cluster(), offers(), ANY_KMS_V2)
     assert nothing is not None
     assert "it offers: nothing" in nothing.what

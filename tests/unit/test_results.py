@@ -17,9 +17,9 @@ from azext_kmsmigrate import _format, errors
 from azext_kmsmigrate.errors import KmsMigrateError
 from azext_kmsmigrate.exit_codes import ExitCode, exit_code
 from azext_kmsmigrate.migration.plan import Goal
-from azext_kmsmigrate.results import PlanDocument, ProblemDocument, RunResult, RunState
-from tests.sim.cluster import SimCluster
-from tests.unit.documents import ALL, PLAN, PROBLEM, RUN, STATUS, VERIFICATION
+from azext_kmsmigrate.results import EstimateDocument, PlanDocument, ProblemDocument, RunResult, RunState
+from tests.sim.cluster import KEY, OTHER_KEY, SimCluster
+from tests.unit.documents import ALL, CHECK, PLAN, PROBLEM, RUN, STATUS, VERIFICATION
 
 
 def _name(document: object) -> str:
@@ -52,7 +52,7 @@ def test_a_whole_run_is_printed_without_a_repr() -> None:
     sim = SimCluster()
     before = sim.runner().plan(Goal())
     run = sim.start()
-    for document in (before, run, sim.runner().show(), sim.runner().verify()):
+    for document in (before, run, sim.runner().show(), sim.runner().verify(), sim.runner().check(Goal())):
         assert "Document(" not in format_json(CommandResultItem(todict(document)))
     assert todict(run)["state"] == "Completed"
     assert todict(run)["steps"][0]["id"] == "disable-kms"
@@ -67,6 +67,8 @@ TABLES: list[tuple[object, Callable[[dict[str, Any]], list[Any]]]] = [
     (STATUS, _format.status_rows),
     (replace(STATUS, remaining=[], next_command=None), _format.status_rows),
     (VERIFICATION, _format.verification_rows),
+    (CHECK, _format.check_rows),
+    (replace(CHECK, blocked=None), _format.check_rows),
     (replace(VERIFICATION, verified=True, unverified=[]), _format.verification_rows),
 ]
 
@@ -83,6 +85,37 @@ def test_a_table_of_a_plan_shows_the_steps_and_what_blocks_them() -> None:
     assert [row["Step"] for row in rows][:2] == ["disable-kms", "decrypt-secrets"]
     assert rows[-1]["Status"] == "Blocked"
     assert str(rows[-1]["Detail"]).startswith("KMSM102")
+    assert (rows[0]["Time"], rows[0]["Undo"]) == ("25-250 h", "yes")
+    assert [(row["Status"], row["Time"]) for row in rows[-3:-1]] == [("Together", "25-250 h"), ("Exposure", "25-250 h")]
+
+
+def test_a_table_of_a_plan_that_cannot_be_estimated_says_so() -> None:
+    unknown = replace(PLAN, estimate=EstimateDocument(None, None, []), exposure=None, blocked=None)
+    rows = _format.plan_rows(todict(unknown))
+    assert (rows[-1]["Status"], rows[-1]["Time"]) == ("Together", "?")
+
+
+def test_a_plan_of_a_measured_cluster_is_whole() -> None:
+    plan = SimCluster(supported=True, secrets=9).runner().plan(Goal(kubernetes_version="1.28", key_id=OTHER_KEY))
+    assert plan.estimate is not None
+    assert plan.exposure is not None
+    assert plan.estimate.basis[0].startswith("9 Secrets")
+    assert 0 < plan.exposure.low_seconds < plan.exposure.high_seconds
+    assert all(step.estimate for step in plan.steps)
+    assert [(h.kubernetes_version, h.scope, h.firm) for h in plan.hops] == [
+        ("1.27.1", "ControlPlane", True),
+        ("1.28.3", "ControlPlane", False),
+    ]
+    assert plan.next_command == (
+        f"az aks kms-migrate start -g shop -n blue --kubernetes-version 1.28 --key-id {OTHER_KEY}"
+    )
+    assert any(KEY in one.what for one in plan.manual)
+    assert any("upgrade, upgrade-node-pools" in text for text in plan.warnings)
+
+
+def test_show_names_what_cannot_be_undone() -> None:
+    assert SimCluster(supported=True).runner().show().irreversible == ["upgrade", "upgrade-node-pools"]
+    assert SimCluster(version="1.27.1", kms=False).runner().show().irreversible == []
 
 
 def test_a_table_of_a_run_names_every_secret_that_failed() -> None:
@@ -119,6 +152,7 @@ def _problem(code: str) -> ProblemDocument:
         (replace(RUN, state=RunState.FAILED, problem=_problem("KMSM403")), ExitCode.UNPROVEN),
         (replace(RUN, state=RunState.FAILED, problem=None), ExitCode.UNPROVEN),
         (PLAN, ExitCode.DONE),
+        (replace(PLAN, blocked=None), ExitCode.DONE),
         (STATUS, ExitCode.DONE),
     ],
 )

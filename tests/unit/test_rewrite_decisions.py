@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.secret import (
@@ -33,6 +35,7 @@ from azext_kmsmigrate.rewrite.settling import (
     written_form,
 )
 from azext_kmsmigrate.rewrite.verdict import ATTEMPTS, MAX_ATTEMPTS, Verdict, pause_before_retry, verdict
+from azext_kmsmigrate.rewrite.witness import Statement
 
 LISTED = SecretRef("ns", "s", "uid", 10, signature=1)
 RETRIABLE = [
@@ -41,6 +44,7 @@ RETRIABLE = [
     FailureClass.TRANSIENT,
     FailureClass.WEBHOOK_DOWN,
     FailureClass.KEY_UNAVAILABLE,
+    FailureClass.UNAUTHORIZED,
 ]
 FINAL = [kind for kind in FailureClass if kind not in RETRIABLE]
 
@@ -321,6 +325,25 @@ def test_a_reading_without_counters_or_without_a_write_tells_nothing() -> None:
     assert collect([(read, Failure(FailureClass.TRANSIENT), grown)]).replicas == 0
 
 
+# statement
+
+
+def _heard(before: Counters, after: Counters | None) -> Statement:
+    statement = Statement()
+    statement.hear(before, after)
+    return statement
+
+
+def test_what_an_api_server_read_and_wrote_between_two_readings_is_told_by_form() -> None:
+    told = _heard(Counters(1.0, {V2: 5.0}, {V2: 7.0}), Counters(1.0, {V2: 6.0, "": 2.0}, {V2: 17.0, "identity": 1.0}))
+    assert told == Statement(reads={"kms-v2": 10, "plain": 1}, writes={"kms-v2": 1, "plain": 2}, witnesses=1)
+
+
+@pytest.mark.parametrize("after", [None, Counters(2.0, {}, {})])
+def test_an_api_server_that_began_anew_or_was_not_met_again_is_no_witness(after: Counters | None) -> None:
+    assert _heard(Counters(1.0, {}, {}), after) == Statement(restarted=1)
+
+
 # evidence
 
 PROOF = Evidence(
@@ -354,6 +377,10 @@ def test_a_whole_proof_lacks_nothing() -> None:
             replace(PROOF, passes=(replace(PROOF.passes[1], reads={"kms-v2": 3, "plain": 1}),)),
             "another form during the proof (1 plain)",
         ),
+        (
+            replace(PROOF, passes=(replace(PROOF.passes[1], writes={"kms-v2": 3, "plain": 1}),)),
+            "wrote values in another form during the proof (1 plain)",
+        ),
         (replace(PROOF, unsettled="one still writes plain"), "do not all write kms-v2: one still writes plain"),
         (replace(PROOF, same_world=False), "changed during the proof"),
     ],
@@ -367,3 +394,23 @@ def test_counts_add_up_and_are_read_back() -> None:
     counts = SecretCounts(1, 2, 3, 4)
     assert counts.total == 10
     assert SecretCounts.from_document(counts.to_document()) == counts
+
+
+some = st.integers(0, 50)
+
+
+@given(st.builds(SecretCounts, some, some, some, some), st.lists(some, max_size=4))
+def test_counts_over_rounds_add_up_and_sum_what_was_rewritten(newest: SecretCounts, earlier: list[int]) -> None:
+    counts = newest.over_rounds(sum(earlier))
+    assert counts.total == counts.rewritten + counts.current + counts.gone + counts.failed
+    assert counts.rewritten == newest.rewritten + sum(earlier)
+    assert (counts.gone, counts.failed) == (newest.gone, newest.failed)
+    assert counts.total == max(newest.total, counts.rewritten + counts.gone + counts.failed)
+    assert min(counts.current, *earlier, 0) == 0
+
+
+def test_the_counts_of_evidence_are_those_of_all_rounds_passes_and_looks() -> None:
+    moved = PassRecord(SecretCounts(rewritten=1, current=2), 1.0)
+    evidence = replace(PROOF, passes=(PassRecord(SecretCounts(2, 8), 1.0), moved), looks=(moved,), rewritten_earlier=3)
+    assert evidence.counts == SecretCounts(rewritten=7, current=3)
+    assert replace(evidence, passes=(), looks=()).counts == SecretCounts(rewritten=3)

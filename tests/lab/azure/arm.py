@@ -11,9 +11,9 @@ from tests.lab.azure import cluster as model
 from tests.lab.azure import kubeconfig, rules, upgrades
 from tests.lab.azure.cluster import Json, Kms
 from tests.lab.azure.faults import Fault, Faults
-from tests.lab.azure.identity import Identity
-from tests.lab.azure.keyvault import KeyVault
-from tests.lab.azure.metadata import LOCATION, SUBSCRIPTION_ID, check_group, check_subscription
+from tests.lab.azure.gate import Gate
+from tests.lab.azure.metadata import LOCATION, RESOURCE_GROUP, SUBSCRIPTION_ID
+from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.operations import ClusterOperations, Operation
 from tests.lab.azure.refusal import AksError, ServiceError, bad_request, not_allowed, resource_not_found
 from tests.lab.azure.server import Request, Response, Router
@@ -37,15 +37,17 @@ class AksResources:
         operations: ClusterOperations,
         offers: Offers,
         faults: Faults,
-        identity: Identity,
-        vault: KeyVault,
+        gate: Gate,
+        obstacles: Obstacles,
+        key_usable: Callable[[str], bool],
         base_url: Callable[[], str],
     ) -> None:
         self._operations = operations
         self._offers = offers
         self._faults = faults
-        self._identity = identity
-        self._vault = vault
+        self._gate = gate
+        self._obstacles = obstacles
+        self._key_usable = key_usable
         self._base_url = base_url
 
     def add_routes(self, router: Router) -> None:
@@ -63,27 +65,20 @@ class AksResources:
             ("GET", _POOL, self._get_pool),
             ("PUT", _POOL, self._put_pool),
             ("GET", f"{_POOL}/upgradeProfiles/default", self._pool_upgrade_profile),
+            ("GET", f"{_CLUSTER}/operations/latest", self._latest_operation),
             ("GET", f"{_PROVIDER}/locations/{{location}}/kubernetesVersions", self._location_versions),
             ("GET", f"{_PROVIDER}/locations/{{location}}/operations/{{operation}}", self._operation),
-            ("GET", f"{_GROUP}/Microsoft.KeyVault/vaults/{{vault}}", self._vault_resource),
         ]
         for method, template, handler in routes:
-            router.add(method, template, self._admitted(handler))
+            self._gate.add(router, method, template, self._admitted(handler))
 
     def _admitted(self, handler: Callable[..., Response]) -> Callable[..., Response]:
-        """What a request must pass before its handler: token, api-version, subscription, group, cluster."""
+        """What a request must pass before its handler, after the gate: there is this cluster, and this pool."""
 
-        def admitted(request: Request, subscription: str, group: str = "", **names: str) -> Response:
-            self._identity.arm_caller(request)
-            if not request.query.get("api-version"):
-                message = "The api-version query parameter (?api-version=) is required for all requests."
-                raise ServiceError(400, "MissingApiVersionParameter", message)
-            check_subscription(subscription)
-            if group:
-                check_group(group)
+        def admitted(request: Request, group: str = "", **names: str) -> Response:
             with self._operations.lock:
                 name = names.pop("name", "")
-                if name and name.lower() != self._cluster["name"].lower():
+                if name and (name.lower(), group.lower()) != (self._cluster["name"].lower(), RESOURCE_GROUP):
                     if request.method == "PUT" and not names:
                         raise bad_request("This Azure has one cluster and does not create others.")
                     kind = "Microsoft.ContainerService/managedClusters"
@@ -112,7 +107,7 @@ class AksResources:
         body = request.json()
         rules.check_no_operation(self._cluster, self._operations.running)
         _check_etag(request, self._cluster)
-        accepted = rules.decide_cluster_put(self._cluster, body, self._surroundings(body))
+        accepted = rules.decide_cluster_put(self._cluster, body, self._surroundings(request, body))
         operation = self._begin(accepted)
         return Response(200, copy.deepcopy(self._cluster), self._polling(request, operation))
 
@@ -122,10 +117,19 @@ class AksResources:
             raise _answered(fault)
         return self._operations.begin(accepted, pool)
 
-    def _surroundings(self, body: Json) -> rules.Surroundings:
+    def _surroundings(self, request: Request, body: Json) -> rules.Surroundings:
         security = (body.get("properties") or {}).get("securityProfile") or {}
         key = (security.get("azureKeyVaultKms") or {}).get("keyId") or Kms.of(self._cluster).key_id
-        return rules.Surroundings(self._offers, key_usable=self._vault.usable_in_public(key))
+        obstacles = self._obstacles
+        return rules.Surroundings(
+            self._offers,
+            key_usable=self._key_usable(key),
+            api_version=request.query["api-version"],
+            node_group_locks=obstacles.locks_of_node_group(self._cluster),
+            missing_identity=obstacles.missing_identity(self._cluster),
+            budgets=obstacles.budgets,
+            api_use=tuple(obstacles.api_use),
+        )
 
     def _patch_tags(self, request: Request) -> Response:
         body = request.json()
@@ -193,7 +197,7 @@ class AksResources:
         body = request.json()
         rules.check_no_operation(self._cluster, self._operations.running)
         _check_etag(request, model.pool_resource(self._cluster, pool))
-        accepted = rules.decide_pool_put(self._cluster, pool, body, rules.Surroundings(self._offers))
+        accepted = rules.decide_pool_put(self._cluster, pool, body, self._surroundings(request, {}))
         operation = self._begin(accepted, pool)
         return Response(200, model.pool_resource(self._cluster, pool), self._polling(request, operation))
 
@@ -213,10 +217,19 @@ class AksResources:
         headers = {} if found.ended else {"Retry-After": _RETRY_AFTER}
         return Response(200, found.as_status(), headers)
 
-    def _vault_resource(self, request: Request, vault: str) -> Response:
-        if vault.lower() != self._vault.name.lower():
-            raise resource_not_found("Microsoft.KeyVault/vaults", vault, "lab")
-        return Response(200, self._vault.resource())
+    def _latest_operation(self, request: Request) -> Response:
+        """In preview api-versions only."""
+        if not request.query["api-version"].lower().endswith("-preview"):
+            kind = "managedClusters/operations"
+            message = (
+                f"The resource type '{kind}' could not be found in the namespace 'Microsoft.ContainerService' for api "
+                f"version '{request.query['api-version']}'."
+            )
+            raise ServiceError(404, "InvalidResourceType", message)
+        latest = self._operations.latest()
+        if latest is None:
+            raise ServiceError(404, "NotFound", "The operation could not be found.")
+        return Response(200, {"id": f"{self._cluster['id']}/operations/{latest.id}", **latest.as_status()})
 
     def _polling(self, request: Request, operation: Operation) -> dict[str, str]:
         version = request.query["api-version"]

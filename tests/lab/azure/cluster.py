@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.azure.identity import TENANT_ID, Principal
-from tests.lab.azure.metadata import (
-    LOCATION,
-    NODE_RESOURCE_GROUP_PREFIX,
-    RESOURCE_GROUP,
-    SUBSCRIPTION_ID,
-)
+from tests.lab.azure.merge import merge_patch as merge_patch
+from tests.lab.azure.metadata import API_SUBNET, LOCATION, NODES_SUBNET, SUBSCRIPTION_ID
+from tests.lab.azure.metadata import group_id as group_id
+from tests.lab.azure.metadata import node_group as node_group_of
 from tests.lab.model import LabOptions
 
 Json = dict[str, Any]
 
-_POOLS = (("system", "System", 2), ("user", "User", 1))
 # Read-only in the API: a PUT may carry them, the resource provider ignores them.
 _READ_ONLY = (
     "provisioningState",
@@ -69,12 +66,14 @@ class Kms:
         return self.key_id if self.enabled else None
 
 
-def group_id() -> str:
-    return f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}"
-
-
 def identity_id(name: str) -> str:
     return f"{group_id()}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+
+
+def pool_counts(options: LabOptions) -> dict[str, int]:
+    """Pool -> number of nodes: ``system`` has two, ``user`` one, and ``pool03`` and so on one each."""
+    more = {f"pool{number:02d}": 1 for number in range(3, options.pools + 1)}
+    return dict([("system", 2), ("user", 1)][: options.pools]) | more
 
 
 def seed(options: LabOptions, *, key_id: str, vault_id: str, identity: Principal, admin_group: str) -> Json:
@@ -82,7 +81,7 @@ def seed(options: LabOptions, *, key_id: str, vault_id: str, identity: Principal
     private = options.key_vault == "private"
     entra = options.access == "entra"
     name = options.name
-    node_group = f"{NODE_RESOURCE_GROUP_PREFIX}{name}_{LOCATION}"
+    node_group = node_group_of(name)
     security: Json = {}
     if options.kms:
         security["azureKeyVaultKms"] = {
@@ -99,7 +98,7 @@ def seed(options: LabOptions, *, key_id: str, vault_id: str, identity: Principal
         "dnsPrefix": name,
         "fqdn": f"{name}-lab.hcp.{LOCATION}.azmk8s.io",
         "azurePortalFQDN": f"{name}-lab.portal.hcp.{LOCATION}.azmk8s.io",
-        "agentPoolProfiles": [_pool(*pool, options.kubernetes) for pool in _POOLS],
+        "agentPoolProfiles": [_pool(*pool, options.kubernetes) for pool in pool_counts(options).items()],
         "servicePrincipalProfile": {"clientId": "msi"},
         "nodeResourceGroup": node_group,
         "enableRBAC": True,
@@ -112,7 +111,8 @@ def seed(options: LabOptions, *, key_id: str, vault_id: str, identity: Principal
             "dnsServiceIP": "10.0.0.10",
         },
         "maxAgentPools": 100,
-        "apiServerAccessProfile": {"enablePrivateCluster": False, "enableVnetIntegration": private},
+        "apiServerAccessProfile": {"enablePrivateCluster": False, "enableVnetIntegration": private}
+        | ({"subnetId": API_SUBNET} if private else {}),
         "identityProfile": {"kubeletidentity": _kubelet_identity(node_group, name)},
         "autoUpgradeProfile": {"upgradeChannel": "none", "nodeOSUpgradeChannel": "NodeImage"},
         "disableLocalAccounts": entra,
@@ -209,19 +209,6 @@ def pool_resource(cluster: Json, name: str) -> Json:
     }
 
 
-def merge_patch(target: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7396): objects merge, null removes, everything else replaces."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patch(result.get(key), value)
-    return result
-
-
 def new_etag() -> str:
     return str(uuid.uuid4())
 
@@ -235,7 +222,7 @@ def _fill_identities(result: Json, stored: Json) -> None:
             named[resource] = copy.deepcopy(known.get(resource) or details or {})
 
 
-def _pool(name: str, mode: str, count: int, version: str) -> Json:
+def _pool(name: str, count: int, version: str) -> Json:
     return {
         "name": name,
         "count": count,
@@ -245,7 +232,8 @@ def _pool(name: str, mode: str, count: int, version: str) -> Json:
         "kubeletDiskType": "OS",
         "maxPods": 30,
         "type": "VirtualMachineScaleSets",
-        "mode": mode,
+        "mode": "System" if name == "system" else "User",
+        "vnetSubnetID": NODES_SUBNET,
         "osType": "Linux",
         "osSKU": "Ubuntu",
         "enableAutoScaling": False,

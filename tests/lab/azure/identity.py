@@ -45,13 +45,15 @@ class Principal:
 class Identity:
     """One tenant. ``base_url`` is asked late, because the server's port is known only once it listens.
 
-    ``token_seconds`` is how long a token holds from when it is issued.
+    ``token_seconds`` is how long a token holds from when it is issued, and says that it does. ``cluster_seconds``: how
+    long one for the API servers really holds, when that is less, as after a session was revoked.
     """
 
     def __init__(self, principals: Iterable[Principal], base_url: Callable[[], str]) -> None:
         self._principals = {principal.client_id: principal for principal in principals}
         self._base_url = base_url
         self.token_seconds = _TOKEN_SECONDS
+        self.cluster_seconds: int | None = None
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = self._key.public_key()
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -72,6 +74,17 @@ class Identity:
         router.add("GET", "/{tenant}/v2.0/.well-known/openid-configuration", self._discovery)
         router.add("GET", "/{tenant}/discovery/v2.0/keys", self._keys)
         router.add("POST", "/{tenant}/oauth2/v2.0/token", self._token)
+
+    def knows(self, object_id: str) -> bool:
+        """Whether the directory has this principal."""
+        return any(principal.object_id == object_id for principal in self._principals.values())
+
+    def add(self, principal: Principal) -> None:
+        self._principals[principal.client_id] = principal
+
+    def remove(self, client_id: str) -> Principal | None:
+        """Forget a principal, as when a managed identity is deleted; tokens that are out still hold."""
+        return self._principals.pop(client_id, None)
 
     def caller(self, request: Request, audiences: Iterable[str]) -> dict[str, Any]:
         """The claims of the request's bearer token.
@@ -164,11 +177,12 @@ class Identity:
         principal = self._authenticate(form)
         scope = form.get("scope", "")
         audience = _audience(scope)
+        early = self.cluster_seconds if audience == AKS_SERVER_APP else None
         answer = {
             "token_type": "Bearer",
             "expires_in": self.token_seconds,
             "ext_expires_in": self.token_seconds,
-            "access_token": self.issue(principal, audience, self.token_seconds),
+            "access_token": self.issue(principal, audience, self.token_seconds if early is None else early),
         }
         return Response(200, answer, {"Cache-Control": "no-store"})
 

@@ -9,19 +9,36 @@ from typing import Any
 from tests.lab.azure import cluster as model
 from tests.lab.azure import profile
 from tests.lab.azure.arm import AksResources
+from tests.lab.azure.authorization import Authorization
 from tests.lab.azure.certificates import Authority
+from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
+from tests.lab.azure.gate import Gate
+from tests.lab.azure.grants import Grants
 from tests.lab.azure.identity import AKS_SERVER_APP, TENANT_ID, Identity, Principal
-from tests.lab.azure.keyvault import KeyVault
-from tests.lab.azure.metadata import RESOURCE_GROUP, Metadata
+from tests.lab.azure.keyvault import ALL_OPERATIONS, KeyVault
+from tests.lab.azure.locking import Locks
+from tests.lab.azure.locks import LockResources
+from tests.lab.azure.maintenance import Maintenance
+from tests.lab.azure.managed_identities import IDENTITIES, ManagedIdentities
+from tests.lab.azure.metadata import RESOURCE_GROUP, SUBSCRIPTION_ID, Metadata, group_document, group_id
+from tests.lab.azure.monitoring import Monitoring
+from tests.lab.azure.network import Network, seed_network
+from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.operations import ClusterOperations
+from tests.lab.azure.policy import PolicyInsights
+from tests.lab.azure.private_links import PrivateLinks
 from tests.lab.azure.request_log import RequestLog
+from tests.lab.azure.resources import Resources
+from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR, OWNER
 from tests.lab.azure.server import HttpsServer, Router
+from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
 from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
 
 VAULT_NAME = "lab-kv"
+SECOND_VAULT = "lab-kv2"
 KEY = "kms"
 NEW_KEY = "kms-new"
 
@@ -48,19 +65,72 @@ class LocalAzure:
         self._server = HttpsServer("arm", self._authority.server_context(), router, self._log)
         base_url = self._base_url
         identity = Identity([self.operator, self.cluster_identity], base_url)
+        resources = Resources(base_url)
+        grants = Grants(resources)
         tls = self._authority.server_context()
-        self.vault = KeyVault(VAULT_NAME, tls, identity, self.cluster_identity, self._log)
-        self.vault.private = options.key_vault == "private"
-        self.vault.grant(self.operator, {"get"})
-        for name in (KEY, NEW_KEY):
-            self.vault.add_key(name)
-        self._operations = ClusterOperations(self._seed(), self._faults)
+        self.vault = KeyVault(VAULT_NAME, tls, identity, self.cluster_identity, resources, grants, self._log)
+        self.vaults = {VAULT_NAME: self.vault}
+        if options.vaults > 1:
+            second = KeyVault(SECOND_VAULT, tls, identity, self.cluster_identity, resources, grants, self._log)
+            self.vaults[SECOND_VAULT] = second
+        for vault in self.vaults.values():
+            for name in (KEY, NEW_KEY):
+                vault.add_key(name)
+        locks = Locks(resources)
+        gate = Gate(identity, resources, grants, locks)
+        network = Network(resources, gate, self._document)
+        compute = Compute(resources, gate, self._document)
+        links = PrivateLinks(resources, grants, locks, network, gate.policies)
+        self.obstacles = Obstacles(resources, locks, network, compute, links)
+        self._operations = ClusterOperations(self._seed(), self._faults, self.obstacles)
         self._identity = identity
-        identity.add_routes(router)
-        Metadata(identity, base_url).add_routes(router)
-        offers = _offers(options)
-        resources = AksResources(self._operations, offers, self._faults, identity, self.vault, base_url)
-        resources.add_routes(router)
+        self.resources, self.grants, self.activity = resources, grants, gate.activity
+        self.identities = ManagedIdentities(resources, identity, gate)
+        self._furnish(links)
+        services = (
+            identity,
+            Metadata(identity, resources, base_url),
+            AksResources(
+                self._operations, _offers(options), self._faults, gate, self.obstacles, self._usable, base_url
+            ),
+            Maintenance(resources, gate),
+            VaultManagement(resources, self.vaults, gate),
+            network,
+            compute,
+            self.identities,
+            Monitoring(resources, gate, self._document),
+            Authorization(resources, grants, identity, gate),
+            LockResources(resources, locks, gate),
+            PolicyInsights(resources, gate),
+        )
+        for service in services:
+            service.add_routes(router)
+
+    def _usable(self, key_id: str) -> bool:
+        return any(vault.usable_in_public(key_id) for vault in self.vaults.values())
+
+    def _document(self) -> model.Json:
+        return self._operations.document
+
+    def _furnish(self, links: PrivateLinks) -> None:
+        """What is there when a lab begins: groups, network, identity, and who may do what."""
+        document = self._operations.document
+        group = document["properties"]["nodeResourceGroup"]
+        self.resources.put(group_id(), group_document(RESOURCE_GROUP))
+        self.resources.put(group_id(group), group_document(group, managed_by=document["id"]))
+        seed_network(self.resources)
+        self.identities.create(self.cluster_identity)
+        subscription = f"/subscriptions/{SUBSCRIPTION_ID}"
+        self.grants.assign_long_ago(self.operator.object_id, OWNER.id, subscription)
+        for vault in self.vaults.values():
+            vault.grant(self.operator, {"get"})
+            vault.grant(self.cluster_identity, ALL_OPERATIONS)
+        if self.options.key_vault == "private":
+            cluster = self.cluster_identity.object_id
+            self.grants.assign_long_ago(cluster, KEY_VAULT_CONTRIBUTOR.id, self.vault.resource_id)
+            self.vault.change(publicNetworkAccess="Disabled")
+            if self.options.kms:
+                links.create(document)
 
     def _seed(self) -> model.Json:
         return model.seed(
@@ -86,7 +156,8 @@ class LocalAzure:
     def start(self) -> None:
         """Listen, and write the az profile into the directory."""
         self._server.start()
-        self.vault.start()
+        for vault in self.vaults.values():
+            vault.start()
         self._environment = profile.environment(
             profile.write_profile(self._directory / "azure-config", self.url, self.operator), self._authority
         )
@@ -95,7 +166,8 @@ class LocalAzure:
         """Close both listeners and every connection; safe to call twice."""
         self._operations.release()
         self._server.stop()
-        self.vault.stop()
+        for vault in self.vaults.values():
+            vault.stop()
 
     def attach(self, plane: Plane) -> None:
         """From now on accepted PUTs drive this control plane, and its endpoint is in the kubeconfigs."""
@@ -109,8 +181,14 @@ class LocalAzure:
         return EntraTrust(self._identity.issuer, AKS_SERVER_APP, self.ca_pem, self.operator.object_id)
 
     def key_id(self, name: str = KEY) -> str:
-        """The versioned id of ``kms`` or ``kms-new``."""
-        return self.vault.key_id(name)
+        """The versioned id of ``kms`` or ``kms-new``, in the first vault unless it is ``<vault>/<key>``."""
+        vault, key = self.key(name)
+        return vault.key_id(key)
+
+    def key(self, name: str) -> tuple[KeyVault, str]:
+        """The vault and the key of ``[<vault>/]<key>``; raises ``KeyError`` for what is not there."""
+        vault, _, key = name.rpartition("/")
+        return self.vaults[vault or VAULT_NAME], key
 
     def environment(self) -> dict[str, str]:
         """The variables with which an unmodified az is signed in here; only after ``start``."""
@@ -149,6 +227,26 @@ class LocalAzure:
             for o in self._operations.all()
         ]
 
+    def patch_pool(self, name: str, patch: model.Json) -> None:
+        """Change one pool of what Azure shows; raises ``KeyError`` for a pool that does not exist."""
+        self._operations.patch_pool(name, patch)
+
+    def resource(self, resource_id: str) -> model.Json | None:
+        """Any other resource, as it is stored; ids as :meth:`patch_resource` takes them."""
+        return self.resources.get(_whole(resource_id))
+
+    def patch_resource(self, resource_id: str, patch: model.Json | None) -> None:
+        """Change, create (a JSON merge patch) or remove (None) any other resource, unknown to the gate.
+
+        An id without a leading slash is within the lab's resource group.
+        """
+        whole = _whole(resource_id)
+        is_identity = f"/{IDENTITIES}/".lower() in whole.lower()
+        if patch is None and is_identity:
+            self.identities.delete(whole)
+        else:
+            self.resources.patch(whole, patch)
+
     def fail_next(self, operation: str, how: str, times: int = 1) -> None:
         """Let the next such operations go wrong; names as in ``rules.Change`` and ``faults.Fault``.
 
@@ -160,8 +258,16 @@ class LocalAzure:
         """How long every token holds that is issued from now on, whoever asks for it."""
         self._identity.token_seconds = seconds
 
+    def set_cluster_token_seconds(self, seconds: int | None) -> None:
+        """How long those for the API servers really hold, whatever they say; None: as they say."""
+        self._identity.cluster_seconds = seconds
+
     def release_hang(self) -> None:
         self._operations.release()
+
+
+def _whole(resource_id: str) -> str:
+    return resource_id if resource_id.startswith("/") else f"{group_id()}/providers/{resource_id}"
 
 
 def _offers(options: LabOptions) -> Offers:

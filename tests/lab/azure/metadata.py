@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from tests.lab.azure.identity import ARM_AUDIENCES, TENANT_ID, Identity
 from tests.lab.azure.refusal import ServiceError
+from tests.lab.azure.resources import Resources
 from tests.lab.azure.server import Request, Response, Router
 
 CLOUD_NAME = "LocalAzure"
@@ -15,6 +17,7 @@ SUBSCRIPTION_NAME = "Local lab"
 RESOURCE_GROUP = "lab"
 LOCATION = "westeurope"
 NODE_RESOURCE_GROUP_PREFIX = "MC_lab_"
+_GROUPS = "Microsoft.Resources/resourceGroups"
 
 
 def cloud_metadata(base_url: str) -> dict[str, Any]:
@@ -52,16 +55,26 @@ def check_subscription(subscription: str) -> None:
         raise ServiceError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def check_group(group: str) -> None:
-    if group.lower() != RESOURCE_GROUP:
-        raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+def group_id(name: str = RESOURCE_GROUP) -> str:
+    return f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{name}"
+
+
+_VNET = f"{group_id()}/providers/Microsoft.Network/virtualNetworks/lab-vnet"
+NODES_SUBNET = f"{_VNET}/subnets/nodes"
+API_SUBNET = f"{_VNET}/subnets/apiserver"
+
+
+def node_group(cluster: str) -> str:
+    """The name of the group in which AKS keeps a cluster's own resources."""
+    return f"{NODE_RESOURCE_GROUP_PREFIX}{cluster}_{LOCATION}"
 
 
 class Metadata:
     """``/metadata/endpoints`` needs no token; the rest does, as in Azure."""
 
-    def __init__(self, identity: Identity, base_url: Callable[[], str]) -> None:
+    def __init__(self, identity: Identity, resources: Resources, base_url: Callable[[], str]) -> None:
         self._identity = identity
+        self._resources = resources
         self._base_url = base_url
 
     def add_routes(self, router: Router) -> None:
@@ -69,6 +82,7 @@ class Metadata:
         router.add("GET", "/subscriptions", self._subscriptions)
         router.add("GET", "/subscriptions/{subscription}", self._subscription)
         router.add("GET", "/tenants", self._tenants)
+        router.add("GET", "/subscriptions/{subscription}/resources", self._all)
         router.add("GET", "/subscriptions/{subscription}/resourcegroups", self._groups)
         router.add("GET", "/subscriptions/{subscription}/resourcegroups/{group}", self._group)
 
@@ -98,13 +112,24 @@ class Metadata:
     def _groups(self, request: Request, subscription: str) -> Response:
         self._identity.arm_caller(request)
         check_subscription(subscription)
-        return Response(200, {"value": [_group()]})
+        return self._resources.page(request, self._resources.listed(_GROUPS))
 
     def _group(self, request: Request, subscription: str, group: str) -> Response:
         self._identity.arm_caller(request)
         check_subscription(subscription)
-        check_group(group)
-        return Response(200, _group())
+        found = self._resources.get(group_id(group))
+        if found is None:
+            raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+        return Response(200, found)
+
+    def _all(self, request: Request, subscription: str) -> Response:
+        """``/resources``: of the filter the lab knows ``resourceType eq 'x'``, which is what az sends."""
+        self._identity.arm_caller(request)
+        check_subscription(subscription)
+        kind = re.search(r"resourceType eq '([^']+)'", request.query.get("$filter", ""))
+        found = self._resources.listed(kind[1]) if kind else []
+        names = ("id", "name", "type", "location", "tags")
+        return self._resources.page(request, [{name: one.get(name) for name in names} for one in found])
 
 
 def _subscription() -> dict[str, Any]:
@@ -120,11 +145,14 @@ def _subscription() -> dict[str, Any]:
     }
 
 
-def _group() -> dict[str, Any]:
-    return {
-        "id": f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{RESOURCE_GROUP}",
-        "name": RESOURCE_GROUP,
-        "type": "Microsoft.Resources/resourceGroups",
+def group_document(name: str, managed_by: str = "") -> dict[str, Any]:
+    """A resource group; AKS's own say which cluster manages them."""
+    document: dict[str, Any] = {
+        "id": group_id(name),
+        "name": name,
+        "type": _GROUPS,
         "location": LOCATION,
+        "tags": {},
         "properties": {"provisioningState": "Succeeded"},
     }
+    return document | ({"managedBy": managed_by} if managed_by else {})

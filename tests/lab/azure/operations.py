@@ -16,7 +16,9 @@ from datetime import datetime, timezone
 
 from tests.lab.azure import cluster as model
 from tests.lab.azure.cluster import Json, Kms
+from tests.lab.azure.failures import OperationFailed
 from tests.lab.azure.faults import Fault, Faults
+from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.rules import Accepted, Change
 from tests.lab.controlplane.ports import Plane
 
@@ -63,12 +65,14 @@ class _Step:
 class ClusterOperations:
     """The cluster's document and the operations on it. ``lock`` guards both; hold it to read and decide."""
 
-    def __init__(self, document: Json, faults: Faults) -> None:
+    def __init__(self, document: Json, faults: Faults, obstacles: Obstacles) -> None:
         self.lock = threading.RLock()
         self.document = document
         self.plane: Plane | None = None
         self._applied_key = Kms.of(document).active_key
         self._faults = faults
+        self._obstacles = obstacles
+        obstacles.plane = lambda: self.plane
         self._operations: dict[str, Operation] = {}
         self._released = threading.Event()
         # An early success lets a second operation begin while the first still works on the control plane.
@@ -81,6 +85,17 @@ class ClusterOperations:
             if self.document["properties"]["provisioningState"] == "Creating":
                 self.document["properties"]["provisioningState"] = "Succeeded"
                 self.document["eTag"] = model.new_etag()
+
+    def patch_pool(self, name: str, patch: Json) -> None:
+        """Change one pool from outside with a JSON merge patch; raises ``KeyError`` for an unknown pool."""
+        with self.lock:
+            model.pool_of(self.document, name).update(
+                model.merge_patch(model.pool_of(self.document, name), {**patch, "eTag": model.new_etag()})
+            )
+
+    def latest(self) -> Operation | None:
+        """The operation that began last."""
+        return next(reversed(self._operations.values()), None)
 
     def patch(self, patch: Json) -> Json:
         """Change the model from outside with a JSON merge patch: a seed or a fault, unknown to the plane."""
@@ -146,6 +161,10 @@ class ClusterOperations:
                     # After a Failed upgrade Azure shows the target, and as current the old version.
                     if fault is not Fault.FAILED_AFTER_EFFECT or not step.in_model:
                         self._reach([step])
+            except OperationFailed as failure:
+                operation.detail = str(failure)
+                self._finish(operation, "Failed", (failure.code, failure.message))
+                return
             except Exception as error:
                 traceback.print_exc(file=sys.stderr)
                 operation.detail = f"{type(error).__name__}: {error}"
@@ -166,18 +185,20 @@ class ClusterOperations:
             key = Kms.of(self.document).active_key
             properties = self.document["properties"]
             if key != self._applied_key:
-                steps.append(self._kms_step(plane, key))
+                steps.append(self._kms_step(plane, self.document, key))
             version = properties["kubernetesVersion"]
             if version != properties["currentKubernetesVersion"]:
                 steps.append(_Step(lambda: plane.upgrade(version), self._recorder("", version)))
             for pool in model.pools(self.document):
                 name, target = pool["name"], pool["orchestratorVersion"]
                 if target != pool["currentOrchestratorVersion"]:
-                    steps.append(_Step(_pool_upgrade(plane, name, target), self._recorder(name, target)))
+                    steps.append(_Step(self._pool_upgrade(plane, name, target), self._recorder(name, target)))
         return steps
 
-    def _kms_step(self, plane: Plane, key: str | None) -> _Step:
+    def _kms_step(self, plane: Plane, document: Json, key: str | None) -> _Step:
         def act() -> None:
+            if key:
+                self._obstacles.before_kms(document)
             # Halfway through nobody knows which key is in use: whatever comes next must set it again.
             self._applied_key = _UNKNOWN_KEY
             plane.set_kms(key)
@@ -186,6 +207,13 @@ class ClusterOperations:
             self._applied_key = key
 
         return _Step(act, record, in_model=False)
+
+    def _pool_upgrade(self, plane: Plane, pool: str, version: str) -> Callable[[], None]:
+        def act() -> None:
+            self._obstacles.before_pool(self.document, pool)
+            plane.upgrade_pool(pool, version)
+
+        return act
 
     def _recorder(self, pool: str, version: str) -> Callable[[], None]:
         def record() -> None:
@@ -207,9 +235,14 @@ class ClusterOperations:
         if not operation.pool:
             self.document["properties"]["provisioningState"] = state
         for pool in model.pools(self.document):
-            upgraded = operation.change is Change.UPGRADE and (
-                pool["orchestratorVersion"] != pool["currentOrchestratorVersion"]
-                or pool["provisioningState"] == "Upgrading"
+            # A reconcile takes up what a failed upgrade left of its pools.
+            upgraded = (
+                not operation.pool
+                and operation.change in (Change.UPGRADE, Change.RECONCILE)
+                and (
+                    pool["orchestratorVersion"] != pool["currentOrchestratorVersion"]
+                    or pool["provisioningState"] != "Succeeded"
+                )
             )
             if pool["name"] == operation.pool or upgraded:
                 pool["provisioningState"] = state
@@ -227,7 +260,3 @@ class ClusterOperations:
             if error:
                 properties["status"] = {"provisioningError": {"code": error[0], "message": error[1]}}
             self.document["eTag"] = model.new_etag()
-
-
-def _pool_upgrade(plane: Plane, pool: str, version: str) -> Callable[[], None]:
-    return lambda: plane.upgrade_pool(pool, version)

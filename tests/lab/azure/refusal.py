@@ -30,8 +30,10 @@ class ServiceError(Exception):
 class AksError(ServiceError):
     """As the AKS resource provider answers: no envelope (hashicorp/terraform-provider-azurerm#23436)."""
 
+    subcode: str = ""
+
     def body(self) -> dict[str, Any]:
-        return {"code": self.code, "details": None, "message": self.message, "subcode": ""}
+        return {"code": self.code, "details": None, "message": self.message, "subcode": self.subcode}
 
 
 @dataclass(eq=False)

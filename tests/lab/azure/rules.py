@@ -7,13 +7,15 @@ the constants below whose comment says so are ours, because no public source has
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.lab.azure import cluster as model
 from tests.lab.azure.cluster import Json, Kms
 from tests.lab.azure.kms_rules import check_kms
 from tests.lab.azure.refusal import AksError, bad_request, not_allowed
-from tests.lab.azure.versions import Offers, Version
+from tests.lab.azure.upgrade_rules import ApiUse, check_api_use, check_budgets, check_failed_pools, check_locked
+from tests.lab.azure.versions import LONG_TERM, Offers, Version
 
 FIRST_KMS_V2 = (1, 27)
 # Ours: the resource provider's text is in no public source. Callers can look for the marker.
@@ -54,11 +56,17 @@ class Surroundings:
     """What the rules must know beside the two documents.
 
     ``key_usable`` is whether the cluster's identity can encrypt and decrypt with the key that the request
-    names, from where a public vault would be asked.
+    names, from where a public vault would be asked. ``node_group_locks`` are the levels of the locks on the
+    node resource group, ``missing_identity`` what Azure says about an identity of the cluster that is gone.
     """
 
     offers: Offers
     key_usable: bool = True
+    api_version: str = "2026-06-01"
+    node_group_locks: tuple[str, ...] = ()
+    missing_identity: str = ""
+    budgets: Callable[[], list[Json]] = list
+    api_use: tuple[ApiUse, ...] = ()
 
 
 def decide_cluster_put(stored: Json, body: Json, around: Surroundings) -> Accepted:
@@ -66,11 +74,19 @@ def decide_cluster_put(stored: Json, body: Json, around: Surroundings) -> Accept
     _check_running(stored, "update")
     _check_unchangeable(stored, body)
     wanted = model.put(stored, body)
-    _resolve_versions(stored, wanted, around.offers)
-    _check_support_plan(wanted)
+    offers = around.offers.of_plan(wanted["properties"].get("supportPlan"))
+    _resolve_versions(stored, wanted, offers)
+    check_locked(stored, around.node_group_locks, upgrade=_versions(stored) != _versions(wanted))
+    if around.missing_identity:
+        # Ours: AKS answers with Resource Manager's words; its own code is in no public source.
+        raise AksError(400, "ResourceNotFound", around.missing_identity)
+    _check_support_plan(stored, wanted, around.offers)
     _check_pool_versions(stored, body, wanted)
-    _check_upgrade(stored, wanted, around.offers)
+    _check_upgrade(stored, wanted, offers)
     check_kms(stored, wanted, key_usable=around.key_usable)
+    check_failed_pools(stored, wanted)
+    check_api_use(wanted, around.api_use)
+    check_budgets(wanted, around.budgets, around.api_version)
     return Accepted(wanted, _change(stored, wanted))
 
 
@@ -88,9 +104,13 @@ def decide_pool_put(stored: Json, name: str, body: Json, around: Surroundings) -
         target = _parse(pool["orchestratorVersion"], around.offers, current)
     pool["orchestratorVersion"] = str(target)
     _check_skew(target, control_plane)
-    offered = [offer.version for offer in around.offers.upgrades_from(current)]
+    offers = around.offers.of_plan(stored["properties"].get("supportPlan"))
+    offered = [offer.version for offer in offers.upgrades_from(current)]
     if target not in (current, control_plane, *offered) or target < current:
         raise _not_offered(current, target, [version for version in offered if version <= control_plane])
+    check_locked(stored, around.node_group_locks, upgrade=target != current)
+    if target != current:
+        check_budgets(wanted, around.budgets, around.api_version)
     return Accepted(wanted, Change.UPGRADE_POOL if target != current else Change.RECONCILE)
 
 
@@ -182,10 +202,18 @@ def _parse(text: str, offers: Offers, current: Version) -> Version:
         ) from None
 
 
-def _check_support_plan(wanted: Json) -> None:
+def _check_support_plan(stored: Json, wanted: Json, offers: Offers) -> None:
     tier = (wanted.get("sku") or {}).get("tier") or "Free"
-    if wanted["properties"].get("supportPlan") == "AKSLongTermSupport" and tier.lower() != "premium":
+    plan = wanted["properties"].get("supportPlan")
+    if plan == LONG_TERM and tier.lower() != "premium":
         raise bad_request("AKS Long Term Support is only available for Premium tier clusters.")
+    current = Version.parse(stored["properties"]["currentKubernetesVersion"])
+    if stored["properties"].get("supportPlan") == LONG_TERM != plan and not offers.officially(current):
+        # Ours: the rule is documented (long-term-support.md), its text is not.
+        raise bad_request(
+            f"Changing the support plan to KubernetesOfficial is not allowed because Kubernetes version {current} is "
+            "only supported by AKSLongTermSupport. Upgrade to a supported Kubernetes version first."
+        )
 
 
 def _check_pool_versions(stored: Json, body: Json, wanted: Json) -> None:

@@ -59,14 +59,22 @@ class Response:
 Handler = Callable[..., Response]
 
 
+class ConnectionDropped(Exception):
+    """The service is not there any more: the connection ends without an answer."""
+
+
 class Router:
-    """Path templates such as ``/subscriptions/{sub}``; matched without regard to case, as ARM does."""
+    """Path templates such as ``/subscriptions/{sub}``; matched without regard to case, as ARM does.
+
+    ``{scope*}`` stands for several segments, the others for one.
+    """
 
     def __init__(self) -> None:
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
 
     def add(self, method: str, template: str, handler: Handler) -> None:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+        pattern = re.sub(r"\\{(\w+)\\\*\\}", r"(?P<\1>.+?)", pattern)
         self._routes.append((method, re.compile(pattern + "/?$", re.IGNORECASE), handler))
 
     def dispatch(self, request: Request) -> Response:
@@ -125,6 +133,8 @@ class HttpsServer:
             response = self._router.dispatch(request)
         except ServiceError as refusal:
             response = Response(refusal.status, refusal.body(), refusal.headers)
+        except ConnectionDropped:
+            response = Response(0)
         except Exception:
             traceback.print_exc(file=sys.stderr)
             body = {"error": {"code": "InternalServerError", "message": "Encountered internal server error."}}
@@ -188,12 +198,16 @@ class _Connection(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         request = Request(
             method=self.command,
-            path=parts.path,
+            # The SDK writes an empty parent path as two slashes; Resource Manager does not mind.
+            path=re.sub("/{2,}", "/", parts.path),
             query={name: values[-1] for name, values in parse_qs(parts.query).items()},
             headers=_Headers(self.headers.items()),
             body=body,
         )
         response = self.server.owner.answer(request, parts.query)
+        if not response.status:
+            self.close_connection = True
+            return
         payload = b"" if response.body is None else json.dumps(response.body).encode()
         self.send_response(response.status)
         if payload:

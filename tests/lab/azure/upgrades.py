@@ -11,6 +11,7 @@ _TYPE = "Microsoft.ContainerService/managedClusters"
 
 def cluster_profile(cluster: Json, offers: Offers) -> Json:
     """``.../managedClusters/{name}/upgradeProfiles/default``."""
+    offers = offers.of_plan(cluster["properties"].get("supportPlan"))
     current = Version.parse(cluster["properties"]["currentKubernetesVersion"])
     return {
         "id": f"{cluster['id']}/upgradeprofiles/default",
@@ -31,6 +32,7 @@ def cluster_profile(cluster: Json, offers: Offers) -> Json:
 
 def pool_profile(cluster: Json, name: str, offers: Offers) -> Json:
     """``.../agentPools/{pool}/upgradeProfiles/default``."""
+    offers = offers.of_plan(cluster["properties"].get("supportPlan"))
     control_plane = Version.parse(cluster["properties"]["currentKubernetesVersion"])
     pool = model.pool_of(cluster, name)
     return {
@@ -54,7 +56,7 @@ def location_versions(offers: Offers) -> Json:
             {
                 "version": f"{major}.{minor}",
                 "isPreview": preview or None,
-                "capabilities": {"supportPlan": ["KubernetesOfficial"]},
+                "capabilities": {"supportPlan": offers.plans(major, minor)},
                 "patchVersions": {
                     str(patch): {"upgrades": [str(o.version) for o in offers.upgrades_from(patch)]} for patch in patches
                 },

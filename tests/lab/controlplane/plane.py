@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.lab.administrator import Administrator, administrator
 from tests.lab.controlplane.encryption import Configuration, initial
@@ -113,6 +114,10 @@ class ControlPlane:
         with self._changing, administrator(self.host.endpoint()) as api:
             for number in range(self._pools[pool]):
                 self._report_kubelet(api, pool, number, version)
+
+    def disruption_budgets(self) -> list[dict[str, Any]]:
+        with administrator(self.host.endpoint()) as api:
+            return list(api.items("/apis/policy/v1/poddisruptionbudgets"))
 
     def run_replica(self, index: int, providers: Sequence[Provider] | None = None) -> None:
         """(Re)start one replica, as configured or with providers of its own until the next roll."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tests.lab.model import Endpoint, Provider
 
@@ -46,6 +46,9 @@ class ReplicaHost(Protocol):
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         """The raw stored values below a key prefix, straight from the store."""
 
+    def revisions(self, prefix: str) -> Mapping[str, int]:
+        """The revision at which each key below a prefix was last written, whatever with."""
+
     def put_raw(self, key: str, value: bytes) -> None: ...
 
     def compact(self) -> None:
@@ -62,6 +65,9 @@ class Plane(Protocol):
 
     def upgrade(self, version: str) -> None:
         """Start this version's API servers on the same store, one replica after the other."""
+
+    def disruption_budgets(self) -> Iterable[Mapping[str, Any]]:
+        """The cluster's PodDisruptionBudgets, as the API server shows them."""
 
     def upgrade_pool(self, pool: str, version: str) -> None:
         """Let the kubelets of a pool's nodes follow, node by node."""

@@ -9,10 +9,11 @@ import yaml
 
 from tests.lab.embedded import faults, managed_fields, patches, protobuf
 from tests.lab.embedded.faults import Cause, Json
-from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES, Resource
+from tests.lab.embedded.kinds import BY_PLACE, NAMESPACES
 from tests.lab.embedded.messages import Caller, Request, Response
 from tests.lab.embedded.registry import Registry
 from tests.lab.embedded.representations import render, wanted
+from tests.lab.embedded.resource import Resource
 from tests.lab.embedded.selection import selection
 from tests.lab.embedded.targets import Intent, ListQuery, Target
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tests.lab.embedded import protobuf
 from tests.lab.embedded.faults import Json
-from tests.lab.embedded.kinds import RESOURCES, Resource
+from tests.lab.embedded.kinds import RESOURCES
+from tests.lab.embedded.resource import Resource
 
 _VERBS = ["create", "delete", "get", "list", "patch", "update"]
-_GROUPS = ("authorization.k8s.io", "coordination.k8s.io")
+_GROUPS = tuple(sorted({resource.group for resource in RESOURCES if resource.group} | {"authorization.k8s.io"}))
 _ACCESS_REVIEW = {
     "name": "selfsubjectaccessreviews",
     "singularName": "",

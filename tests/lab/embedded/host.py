@@ -106,6 +106,9 @@ class EmbeddedReplicaHost:
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return self._store.values(prefix)
 
+    def revisions(self, prefix: str) -> Mapping[str, int]:
+        return {item.key: item.revision for item in self._store.page(prefix).items}
+
     def put_raw(self, key: str, value: bytes) -> None:
         self._store.put(key, value)
 

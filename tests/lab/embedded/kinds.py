@@ -1,4 +1,4 @@
-"""The resources that the stand-in serves, and what each kind's objects may look like.
+"""The resources that the stand-in serves, and what the objects of those it keeps itself may look like.
 
 Sources: Kubernetes pkg/registry/*/strategy.go and pkg/apis/core/validation/validation.go, 1.26.
 """
@@ -9,13 +9,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from tests.lab.embedded import faults
 from tests.lab.embedded.faults import Cause, Json, UndecodableError
+from tests.lab.embedded.resource import Resource
+from tests.lab.embedded.workload_kinds import MUTATING, PERSISTENT_VOLUMES, POD_DISRUPTION_BUDGETS, VALIDATING
 
 MAX_SECRET_SIZE = 1 << 20
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
@@ -26,57 +25,6 @@ _DATA_KEY_TEXT = (
     "  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 _SET = "field is immutable when `immutable` is set"
-
-
-def _nothing(obj: Json) -> None:
-    return None
-
-
-def _no_causes(new: Json, old: Json | None) -> list[Cause]:
-    return []
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One resource: its place in the API and in etcd, and the rules of its kind.
-
-    ``settle`` sets defaults and folds, or raises ``UndecodableError``; ``admit_new`` is what admission adds
-    to a new object. ``validate`` gets the new object and, on an update, the old one.
-    """
-
-    group: str
-    plural: str
-    singular: str
-    kind: str
-    namespaced: bool
-    fields: frozenset[str]
-    etcd_prefix: str
-    short: tuple[str, ...] = ()
-    unconditional_update: bool = True
-    create_on_update: bool = False
-    has_status: bool = False
-    label_names: bool = False
-    settle: Callable[[Json], None] = _nothing
-    admit_new: Callable[[Json], None] = _nothing
-    validate: Callable[[Json, Json | None], list[Cause]] = _no_causes
-
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/v1" if self.group else "v1"
-
-    @property
-    def list_kind(self) -> str:
-        return f"{self.kind}List"
-
-    def key(self, namespace: str, name: str) -> str:
-        return f"{self.etcd_prefix}{namespace}/{name}" if self.namespaced else f"{self.etcd_prefix}{name}"
-
-    def range(self, namespace: str) -> str:
-        return f"{self.etcd_prefix}{namespace}/" if namespace else self.etcd_prefix
-
-    def unreadable(self, why: str) -> faults.ApiError:
-        """The 400 for a body that does not decode as this kind."""
-        return faults.bad_request(f'{self.kind} in version "v1" cannot be handled as a {self.kind}: {why}')
 
 
 def _settle_secret(obj: Json) -> None:
@@ -287,5 +235,7 @@ LEASES = Resource(
     settle=_settle_lease, validate=_validate_lease,
 )  # fmt: skip
 
-RESOURCES = (CONFIG_MAPS, NAMESPACES, NODES, SECRETS, LEASES)
+RESOURCES = (
+    CONFIG_MAPS, NAMESPACES, NODES, PERSISTENT_VOLUMES, SECRETS, LEASES, POD_DISRUPTION_BUDGETS, MUTATING, VALIDATING,
+)  # fmt: skip
 BY_PLACE = {(resource.group, resource.plural): resource for resource in RESOURCES}

@@ -8,7 +8,8 @@ import uuid
 from datetime import datetime, timezone
 
 from tests.lab.embedded.faults import Cause, Json, UndecodableError
-from tests.lab.embedded.kinds import Resource, json_word
+from tests.lab.embedded.kinds import json_word
+from tests.lab.embedded.resource import Resource
 
 MAX_ANNOTATIONS = 256 * 1024
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

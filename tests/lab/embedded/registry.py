@@ -10,7 +10,8 @@ from typing import Any
 from tests.lab.embedded import faults, managed_fields, object_meta
 from tests.lab.embedded.envelope import Chain, TransformError
 from tests.lab.embedded.faults import Cause, Json, UndecodableError
-from tests.lab.embedded.kinds import NAMESPACES, SECRETS, Resource
+from tests.lab.embedded.kinds import NAMESPACES, SECRETS
+from tests.lab.embedded.resource import Resource
 from tests.lab.embedded.selection import Continue
 from tests.lab.embedded.store import CompactedError, FutureRevisionError, Store, StoredValue
 from tests.lab.embedded.targets import Intent, ListQuery, Target, check_place, check_preconditions, check_url

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from tests.lab.embedded import api, discovery, faults, signs
 from tests.lab.embedded.connection import Connection, ProtocolError
+from tests.lab.embedded.deprecated import DeprecatedApis
 from tests.lab.embedded.envelope import Chain, Identity, KeyIdUses, Transformer, TransformError
 from tests.lab.embedded.faults import ApiError
 from tests.lab.embedded.key_service import KeyService
@@ -58,6 +59,7 @@ class Replica:
         self.started = time.time()
         self._id = uuid.uuid4().hex
         self._uses = KeyIdUses()
+        self._deprecated = DeprecatedApis(signs.minor(version))
         seeds = signs.minor(version) >= FIRST_WITH_SEEDS
         transformers = [_transformer(provider, keys, self._uses, seeds) for provider in providers]
         self._plugins = [
@@ -146,7 +148,7 @@ class Replica:
                 raise faults.method_not_allowed()
             return Response.of_json(201, api.access_review(caller, request))
         if request.method in ("GET", "HEAD"):
-            found = self._non_resource(request, caller)
+            found = self._non_resource(request, caller) or self._deprecated_api(request, caller)
             if found is not None:
                 return found
         if discovery.serves(request.path):
@@ -167,12 +169,16 @@ class Replica:
             if not caller.is_admin:
                 why = f'forbidden: User "{caller.name}" cannot get path "/metrics"'
                 raise ApiError(403, "Forbidden", why, details={})
-            text = signs.metrics(self.version, self.started, self._chain, self._uses, self._id)
+            text = signs.metrics(self.version, self.started, self._chain, self._uses, self._id, self._deprecated)
             return Response(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/openapi/v2":
             return Response(200, discovery.openapi_v2(), "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
         document = discovery.document(path, request.headers.get("host", ""))
         return None if document is None else Response.of_json(200, document)
+
+    def _deprecated_api(self, request: Request, caller: Caller) -> Response | None:
+        listed = self._deprecated.listed(request.path) if caller.is_admin else None
+        return None if listed is None else Response.of_json(200, listed)
 
     def _observe(self, key: str, value: bytes) -> None:
         """The watch cache decodes every Secret that anybody writes: it shows in the counters."""

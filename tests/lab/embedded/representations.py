@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from tests.lab.embedded import faults
 from tests.lab.embedded.faults import Json
-from tests.lab.embedded.kinds import Resource
+from tests.lab.embedded.resource import Resource
 
 META_V1 = "meta.k8s.io/v1"
 _SERVED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")

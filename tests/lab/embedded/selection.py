@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tests.lab.embedded import faults
 from tests.lab.embedded.faults import Json
-from tests.lab.embedded.kinds import Resource
+from tests.lab.embedded.resource import Resource
 
 _Test = Callable[[dict[str, str]], bool]
 _IN = re.compile(r"([^\s!=]+)\s+(in|notin)\s+\(([^)]*)\)")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.lab.embedded.deprecated import DeprecatedApis
 from tests.lab.embedded.envelope import Chain, KeyIdUses, Transformer
 from tests.lab.embedded.faults import Json
 
@@ -90,10 +91,12 @@ def report(checks: Sequence[Check], *, endpoint: str, verbose: bool) -> tuple[in
     return 200, f"{lines}{endpoint} check passed\n" if verbose else "ok"
 
 
-def metrics(version: str, started: float, chain: Chain, uses: KeyIdUses, instance: str) -> str:
+def metrics(
+    version: str, started: float, chain: Chain, uses: KeyIdUses, instance: str, deprecated: DeprecatedApis
+) -> str:
     """The Prometheus text of one server; counters appear once they count, as in client_golang."""
     name = "apiserver_storage_transformation_operations_total"
-    lines = [f"# HELP {name} [ALPHA] Total number of transformations.", f"# TYPE {name} counter"]
+    lines = [*deprecated.metrics(), f"# HELP {name} [ALPHA] Total number of transformations.", f"# TYPE {name} counter"]
     resource = 'resource="secrets",' if minor(version) >= 32 else ""
     for (transformation, prefix, status), count in sorted(chain.operations().items()):
         lines.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.lab.embedded import faults
 from tests.lab.embedded.faults import Cause, Json
-from tests.lab.embedded.kinds import Resource
+from tests.lab.embedded.resource import Resource
 from tests.lab.embedded.selection import Selection
 
 

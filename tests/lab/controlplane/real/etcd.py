@@ -61,7 +61,11 @@ class Etcd:
 
     def values(self, prefix: str) -> dict[str, bytes]:
         """All raw values below a prefix, as they were at one revision."""
-        return dict(self._walk(prefix.encode()))
+        return {key: value for key, value, _ in self._walk(prefix.encode())}
+
+    def revisions(self, prefix: str) -> dict[str, int]:
+        """The revision at which each key below a prefix was last written."""
+        return {key: revision for key, _, revision in self._walk(prefix.encode())}
 
     def put(self, key: str, value: bytes) -> None:
         self._call("kv/put", {"key": _text(key.encode()), "value": _text(value)})
@@ -75,7 +79,7 @@ class Etcd:
             if "required revision has been compacted" not in str(error):  # nothing was written since the last time
                 raise
 
-    def _walk(self, prefix: bytes) -> Iterator[tuple[str, bytes]]:
+    def _walk(self, prefix: bytes) -> Iterator[tuple[str, bytes, int]]:
         request: dict[str, Any] = {
             "key": _text(prefix or b"\0"),
             "range_end": _text(_end_of(prefix)),
@@ -84,7 +88,8 @@ class Etcd:
         while True:
             page = self._call("kv/range", request)
             for entry in page.get("kvs", ()):
-                yield base64.b64decode(entry["key"]).decode(), base64.b64decode(entry.get("value", ""))
+                key, value = base64.b64decode(entry["key"]).decode(), base64.b64decode(entry.get("value", ""))
+                yield key, value, int(entry["mod_revision"])
             if not page.get("more"):
                 return
             request["revision"] = request.get("revision", page["header"]["revision"])

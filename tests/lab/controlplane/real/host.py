@@ -128,6 +128,9 @@ class RealReplicaHost:
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return self._parts.etcd.values(prefix)
 
+    def revisions(self, prefix: str) -> Mapping[str, int]:
+        return self._parts.etcd.revisions(prefix)
+
     def put_raw(self, key: str, value: bytes) -> None:
         self._parts.etcd.put(key, value)
 

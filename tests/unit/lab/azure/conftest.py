@@ -50,6 +50,31 @@ class Lab:
             connection_verify=self.ca_bundle,
         )
 
+    def arm(
+        self, method: str, path: str, body: Any = None, *, version: str = "2024-01-01", token: str = "", **query: str
+    ) -> requests.Response:
+        """One request to Resource Manager, as the operator or with another token; a path without / is in the group."""
+        group = f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/lab"
+        url = path if path.startswith("https://") else self.azure.url + (path if path[:1] == "/" else f"{group}/{path}")
+        parameters = {} if "api-version=" in url else {"api-version": version, **query}
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return requests.request(
+            method, url, params=parameters, json=body, headers=headers, verify=self.ca_bundle, timeout=30
+        )
+
+    def identity_token(self, resource: str = ARM_AUDIENCES[0]) -> str:
+        """The token of the cluster's identity."""
+        access = self.azure.vault_access()
+        return str(token(self, access.client_id, access.client_secret, resource).json()["access_token"])
+
+    def settled(self) -> dict[str, Any]:
+        """The last operation, once it has ended."""
+        deadline = time.monotonic() + 30
+        while (last := self.azure.operations()[-1])["status"] == "InProgress":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return last
+
     def cluster(self) -> dict[str, Any]:
         return self.azure.cluster()
 

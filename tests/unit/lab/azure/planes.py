@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from tests.lab.model import Endpoint
 
@@ -15,6 +16,7 @@ class RecordingPlane:
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.budgets: list[dict[str, Any]] = []
 
     def endpoint(self) -> Endpoint:
         return Endpoint("https://127.0.0.1:6443", "CA", "CERT", "KEY")
@@ -27,6 +29,9 @@ class RecordingPlane:
 
     def upgrade_pool(self, pool: str, version: str) -> None:
         self._note("upgrade_pool", pool, version)
+
+    def disruption_budgets(self) -> list[dict[str, Any]]:
+        return self.budgets
 
     def _note(self, *call: str) -> None:
         assert self.gate.wait(60)

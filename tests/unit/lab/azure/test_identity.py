@@ -91,3 +91,12 @@ def test_the_log_lists_requests_in_order(lab: Lab) -> None:
     (entry,) = lab.azure.requests()
     assert (entry["service"], entry["method"], entry["status"], entry["body"]) == ("arm", "POST", 200, None)
     assert lab.azure.operator.secret not in str(lab.azure.requests())
+
+
+def test_a_token_for_the_api_servers_may_end_before_it_says_so_and_no_other_does(lab: Lab) -> None:
+    lab.azure.set_cluster_token_seconds(7)
+    ends = {}
+    for audience in (AKS_SERVER_APP, VAULT_AUDIENCE):
+        claims = jwt.decode(lab.token(audience), options={"verify_signature": False})
+        ends[audience] = claims["exp"] - claims["iat"]
+    assert ends == {AKS_SERVER_APP: 7, VAULT_AUDIENCE: 3600}

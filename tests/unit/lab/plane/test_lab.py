@@ -212,7 +212,7 @@ def test_connections_can_be_reset_and_come_back(lab: LabClient) -> None:
         ("put-raw", "default/no-such", "default/no-such is not one of the Secrets"),
         ("cluster", "[]", "not a JSON object"),
         ("connections", "fast", "connections cannot be fast"),
-        ("webhook", "deny", "deny or delay which Secret, mutate which namespace, or allow?"),
+        ("webhook", "deny", "deny or delay which Secret, mutate or leave open which namespace, or allow?"),
     ],
 )
 def test_what_makes_no_sense_is_said_so(lab: LabClient, kind: str, arg: str, said: str) -> None:

@@ -47,6 +47,9 @@ class NotingHost:
     def raw(self, prefix: str) -> Mapping[str, bytes]:
         return {key: value for key, value in self.values.items() if key.startswith(prefix)}
 
+    def revisions(self, prefix: str) -> Mapping[str, int]:
+        return {}
+
     def put_raw(self, key: str, value: bytes) -> None:
         self.values[key] = value
 

@@ -35,6 +35,15 @@ def test_values_below_a_prefix_are_complete_and_raw(etcd: Etcd) -> None:
     assert len(etcd.values("")) == 1_237
 
 
+def test_a_revision_moves_at_every_write_even_of_the_same_value(etcd: Etcd) -> None:
+    for key in ("/key/a", "/key/b"):
+        etcd.put(key, b"1")
+    before = etcd.revisions("/key/")
+    etcd.put("/key/a", b"1")
+    after = etcd.revisions("/key/")
+    assert after["/key/a"] > before["/key/b"] == after["/key/b"] > before["/key/a"]
+
+
 def test_compacting_with_nothing_written_since_is_no_error(etcd: Etcd) -> None:
     etcd.put("/key", b"1")
     etcd.compact()

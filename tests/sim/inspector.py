@@ -1,0 +1,34 @@
+"""What the checks look at, where it is not the sim's own Azure and API servers: as the test says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azext_kmsmigrate.checks.access import DOOR, LACKING, STORAGE, Door, Storage
+from azext_kmsmigrate.checks.topic import Topic
+from azext_kmsmigrate.ports import Question
+
+if TYPE_CHECKING:
+    from tests.sim.process import Process
+
+WELL: dict[Topic[Any], Any] = {DOOR: Door(), LACKING: frozenset(), STORAGE: Storage(1 << 20)}
+"""A cluster at which nothing is wrong."""
+
+
+class SimInspector:
+    """The port ``Inspector`` on ``SimCluster.answers``: what each look brings, or the exception that it raises."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @property
+    def topics(self) -> tuple[Topic[Any], ...]:
+        return tuple(self._process.sim.answers)
+
+    def look(self, topic: Topic[Any], question: Question) -> Any:
+        with self._process.call() as sim:
+            sim.looks.append(topic)
+            answer = sim.answers[topic]
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer

@@ -1,0 +1,91 @@
+"""What is sent to an API server, and what is made of a sign-in that it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.kube.api import Api, Channel
+from azext_kmsmigrate.migration.secret import Failure, FailureClass
+from tests.sim.clock import FakeClock
+
+OK: tuple[int, Any, bytes] = 200, {}, b"{}"
+
+
+class ApiServer:
+    """Answers 401 to every token but those it takes, from the request on that it is told."""
+
+    made = 1
+
+    def __init__(self, *takes: str) -> None:
+        self.takes = set(takes)
+        self.signed: list[str] = []
+        self.closed = 0
+
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
+        self.signed.append(headers["Authorization"])
+        if headers["Authorization"] in self.takes:
+            return OK
+        return 401, {}, json.dumps({"kind": "Status", "message": "Unauthorized"}).encode()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Token:
+    """Has one more token for each time that it is renewed, as long as there are any."""
+
+    def __init__(self, *tokens: str) -> None:
+        self._tokens = list(tokens)
+
+    def header(self) -> dict[str, str]:
+        return {"Authorization": self._tokens[0]}
+
+    def renewed(self, refused: Mapping[str, str]) -> bool:
+        assert refused == self.header()
+        if len(self._tokens) == 1:
+            return False
+        del self._tokens[0]
+        return True
+
+
+def test_a_refused_sign_in_is_renewed_once_and_the_request_goes_on() -> None:
+    server = ApiServer("new")
+    channel = Channel(server, Token("old", "new"))
+    assert channel.send("GET", "/a") == b"{}"
+    assert channel.send("GET", "/a") == b"{}"
+    assert (server.signed, server.closed) == (["old", "new", "new"], 0)
+
+
+def test_a_new_sign_in_that_is_refused_too_is_a_failure_after_two_requests() -> None:
+    server = ApiServer()
+    answer = Channel(server, Token("old", "new", "newer")).send("GET", "/a")
+    assert answer == Failure(FailureClass.UNAUTHORIZED, "HTTP 401")
+    assert server.signed == ["old", "new"]
+
+
+def test_a_call_waits_some_seconds_for_an_api_server_that_knows_no_signing_keys_yet() -> None:
+    server, clock = ApiServer(), FakeClock()
+    sleep = clock.sleep
+
+    class Patient(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            sleep(seconds)
+            super().sleep(seconds)
+            if self.monotonic() > 5.0:
+                server.takes.add("only")
+
+    api = Api(lambda: Channel(server, Token("only")), lambda: Channel(server, Token("only")), Patient())
+    assert api.call("read it", "GET", "/a") == {}
+
+
+def test_a_call_whose_sign_in_stays_refused_says_so_soon() -> None:
+    server, clock = ApiServer(), FakeClock()
+    api = Api(lambda: Channel(server, Token("only")), lambda: Channel(server, Token("only")), clock)
+    with pytest.raises(ClusterError, match="KMSM310"):
+        api.call("read it", "GET", "/a")
+    assert clock.monotonic() < 20.0
