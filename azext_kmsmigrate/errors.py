@@ -264,14 +264,6 @@ AZURE_FORBIDDEN = _entry(
     "The migration needs read and write on the cluster and listClusterUserCredential/action.",
     "Ask for the role 'Azure Kubernetes Service Contributor Role' on the cluster, then type the command again.",
 )
-ROLE_NOT_ASSIGNED = _entry(
-    "KMSM209",
-    "role-not-assigned",
-    Kind.FORBIDDEN,
-    "The role '{role}' on {scope} was not assigned: {why}.",
-    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
-    "Ask an owner of the vault to type: {command}",
-)
 AZURE_UNREACHABLE = _entry(
     "KMSM205",
     "azure-unreachable",
@@ -295,6 +287,14 @@ NOT_WHAT_WAS_ASKED = _entry(
     "Azure reported success for {what}, but the cluster shows {found}.",
     "The next step stands on this one, so it is not started.",
     "Look at it with: az aks show -g {group} -n {name}. Then type: {next}",
+)
+ROLE_NOT_ASSIGNED = _entry(
+    "KMSM209",
+    "role-not-assigned",
+    Kind.FORBIDDEN,
+    "The role '{role}' on {scope} was not assigned: {why}.",
+    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
+    "Ask an owner of the vault to type: {command}",
 )
 
 # 3xx: the Kubernetes API server
