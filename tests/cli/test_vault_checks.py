@@ -14,6 +14,7 @@ import pytest
 from tests.az import Az
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
+from tests.labs import UpLab
 
 pytestmark = pytest.mark.az
 
@@ -111,6 +112,23 @@ def test_a_private_vault_without_vnet_integration_is_a_finding(az: Az) -> None:
     found = {check["id"]: check for check in az.migrate("check", *private).document["checks"]}
     assert found["V-06"]["outcome"] == "failed"
     assert "--enable-apiserver-vnet-integration" in found["V-06"]["findings"][0]["fix"]
+
+
+def test_a_private_vault_has_all_that_it_needs_or_is_stopped(up: UpLab) -> None:
+    az = up("embedded", secrets=10, key_vault="private")
+    target = ("--key-id", az.lab.key_id("kms-new"))
+    az.lab.fault("role", "remove cluster vault")
+    az.lab.fault("role", f"assign cluster vault {CRYPTO_USER}")
+    stopped = az.start(*target)
+    assert stopped.code == 11, stopped.stderr
+    assert '--role "Key Vault Contributor"' in stopped.stderr
+    assert cluster_puts(az) == []
+    az.lab.fault("role", "assign cluster vault Key Vault Contributor")
+    done = az.start(*target)
+    assert done.code == 0, done.stderr
+    assert az.lab.etcd()["kms-v2"] >= 10
+    kms = az.lab.cluster()["properties"]["securityProfile"]["azureKeyVaultKms"]
+    assert (kms["keyVaultNetworkAccess"], kms["keyVaultResourceId"]) == ("Private", vault_id(az))
 
 
 def test_what_may_not_be_read_is_unknown_and_stops_nothing(az: Az) -> None:
