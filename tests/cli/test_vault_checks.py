@@ -20,6 +20,7 @@ pytestmark = pytest.mark.az
 
 VAULT = "Microsoft.KeyVault/vaults/lab-kv"
 CRYPTO_USER = "Key Vault Crypto User"
+OTHER_VAULT = "Microsoft.KeyVault/vaults/lab-kv-2"
 OTHER_TENANT = "77777777-2222-4333-8444-555555555555"
 
 
@@ -29,8 +30,14 @@ def vault_id(az: Az) -> str:
     return str(found["id"])
 
 
-def vault(az: Az, **properties: Any) -> None:
-    az.lab.fault("resource", f"{VAULT} {json.dumps({'properties': properties})}")
+def other_vault(az: Az, **properties: Any) -> str:
+    """A vault of its own for the new key, with nothing behind its address; returns the key's id."""
+    known = az.lab.resource(VAULT)
+    assert known is not None
+    document = {**known, "properties": {**known["properties"], "vaultUri": "https://127.0.0.1:9/", **properties}}
+    document.pop("id")
+    az.lab.fault("resource", f"{OTHER_VAULT} {json.dumps(document | {'name': 'lab-kv-2'})}")
+    return f"https://127.0.0.1:9/keys/etcd/{'0' * 32}"
 
 
 def role_for_the_new_key(az: Az, role: str = "", *, made: str = "assign") -> None:
@@ -58,8 +65,7 @@ def az(lab: Az) -> Iterator[Az]:
     yield lab
     for repair in ("rsa kms-new", "all-operations kms-new", "unexpired kms-new", "enabled kms-new"):
         lab.lab.fault("key", repair)
-    before = {"tenantId": lab.lab.cluster()["identity"].get("tenantId") or "11111111-2222-4333-8444-555555555555"}
-    vault(lab, networkAcls={"defaultAction": "Allow"}, publicNetworkAccess="Enabled", **before)
+    lab.lab.fault("resource", f"{OTHER_VAULT} null")
     lab.lab.fault("role", "remove cluster vault")
     lab.lab.fault("role", f"assign cluster vault {CRYPTO_USER}")
 
@@ -85,25 +91,26 @@ STOPPED = [
         "V-08",
         "type the same command again",
     ),
-    ("a vault of another tenant", lambda az: vault(az, tenantId=OTHER_TENANT), "V-04", "--key-id"),
+    ("a vault of another tenant", lambda az: other_vault(az, tenantId=OTHER_TENANT), "V-04", "--key-id"),
     (
         "a vault with selected networks",
-        lambda az: vault(az, networkAcls={"defaultAction": "Deny"}),
+        lambda az: other_vault(az, networkAcls={"defaultAction": "Deny"}),
         "V-05",
-        "az keyvault update --name lab-kv --default-action Allow",
+        "az keyvault update --name lab-kv-2 --default-action Allow",
     ),
 ]
 
 
 @pytest.mark.parametrize(("what", "disturb", "id_", "words"), STOPPED, ids=[s[0] for s in STOPPED])
 def test_it_is_stopped_before_kms_is_turned_off(az: Az, what: str, disturb: Any, id_: str, words: str) -> None:
-    disturb(az)
-    done = az.start("--key-id", az.lab.key_id("kms-new"))
+    key = disturb(az) or az.lab.key_id("kms-new")
+    done = az.start("--key-id", key)
     assert done.code == 11, done.stderr
     found = {check["id"]: check for check in done.document["checks"]}
     assert found[id_]["outcome"] == "failed"
     assert any(words in finding["fix"] for finding in found[id_]["findings"])
     assert words in done.stderr
+    assert az.lab.etcd()["kms-v1"] == 10
     assert cluster_puts(az) == []
 
 
