@@ -19,7 +19,7 @@ from azext_kmsmigrate.arm.cluster import ArmCluster
 from azext_kmsmigrate.checks.suite import Outcome
 from azext_kmsmigrate.errors import AzureError
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
-from tests.contract.test_azure_checks import AUTHORIZATION, DAY, GROUP, ROLES, SUBSCRIPTION, Cluster, HurriedClock
+from tests.contract.lab_cluster import AUTHORIZATION, DAY, GROUP, ROLES, SUBSCRIPTION, Cluster, HurriedClock
 from tests.lab.azure.keyvault import AKS_ADDRESS
 from tests.lab.azure.local import LocalAzure
 from tests.lab.azure.refusal import VaultError
