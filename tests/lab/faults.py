@@ -103,6 +103,8 @@ def _key(lab: Laboratory, words: list[str]) -> None:
         "granted": {"granted": True},
         "no-encrypt": {"key_ops": [one for one in RSA_OPERATIONS if one != "encrypt"]},
         "all-operations": {"key_ops": RSA_OPERATIONS},
+        "rotates": {"rotates": True},
+        "stays": {"rotates": False},
         "ec": {"kty": "EC"},
         "rsa": {"kty": "RSA"},
     }
@@ -246,6 +248,12 @@ def _api_use(lab: Laboratory, words: list[str]) -> None:
     lab.azure.obstacles.api_use.append(ApiUse(api, removed_in, time.time()))
 
 
+def _event(lab: Laboratory, words: list[str]) -> None:
+    who, operation, *where = words if len(words) in (2, 3) else _words(words, 2)
+    scope = where[0] if where else lab.azure.cluster()["id"]
+    lab.azure.activity.add(who, who, operation, scope, outcome="Succeeded")
+
+
 def _page_size(lab: Laboratory, words: list[str]) -> None:
     lab.azure.resources.page_size = max(1, int(_number(*_words(words, 1))))
 
@@ -300,7 +308,7 @@ FAULTS: dict[str, Fault] = {
     "release": Fault("", "let the operations that hang go on", _release),
     "key": Fault(
         "disabled|enabled|expired|unexpired|not-yet-valid|valid|deleted|recovered|ungranted|granted|no-encrypt|"
-        "all-operations|ec|rsa|rotated [[VAULT/]KEY]",
+        "all-operations|ec|rsa|rotates|stays|rotated [[VAULT/]KEY]",
         "the vault's key, as a colleague would change it",
         _key,
     ),
@@ -319,6 +327,11 @@ FAULTS: dict[str, Fault] = {
     ),
     "role-delay": Fault("S", "how long after it was made a role assignment takes effect", _role_delay),
     "api-use": Fault("API REMOVED_IN | none", "AKS has just seen a deprecated Kubernetes API in use", _api_use),
+    "event": Fault(
+        "WHO OPERATION [ID]",
+        "the activity log has a line more: somebody did, say, Microsoft.ContainerService/managedClusters/write",
+        _event,
+    ),
     "page-size": Fault("N", "how many entries a list of Resource Manager shows at once", _page_size),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault(

@@ -23,7 +23,7 @@ Handler = Callable[..., Response]
 
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-[a-z]+)?", re.IGNORECASE)
 _WRITES = ("PUT", "PATCH", "DELETE")
-# A read-only lock is in the way of these POSTs too; others only ask.
+# POSTs that only ask: no lock is in their way, and a reader may send them.
 _ASKING = re.compile(r"/(check[^/]*)$", re.IGNORECASE)
 
 
@@ -111,7 +111,7 @@ def target_of(method: str, path: str) -> tuple[str, str]:
     namespace, *segments = rest.split("/")
     if method == "POST":
         kind = "/".join([namespace, *segments[:-1:2], segments[-1]] if len(segments) > 1 else [namespace, *segments])
-        return scope.rpartition("/")[0], f"{kind}/action"
+        return scope.rpartition("/")[0], f"{kind}/{'read' if _ASKING.search(path) else 'action'}"
     kind = "/".join([namespace, *segments[::2]])
     if len(segments) % 2:
         scope = before + (f"/providers/{'/'.join([namespace, *segments[:-1]])}" if len(segments) > 1 else "")

@@ -28,6 +28,10 @@ ALL_OPERATIONS = frozenset({"get", "encrypt", "decrypt"})
 OPERATOR_ADDRESS = "203.0.113.7"
 AKS_ADDRESS = "198.51.100.20"
 _PAGE = 25
+_EVERY_90_DAYS = {
+    "lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}],
+    "attributes": {},
+}
 
 
 class KeyVault:
@@ -119,12 +123,13 @@ class KeyVault:
         granted: bool | Iterable[str] | None = None,
         kty: str | None = None,
         key_ops: Iterable[str] | None = None,
+        rotates: bool | None = None,
     ) -> None:
         """Change a key's newest version from outside, as a colleague would; what is left out (None) stays.
 
         ``expires`` and ``not_before`` are seconds since 1970, 0 takes them away. ``granted`` is about the
         cluster's identity and the whole vault: True, False, or the operations it may use. ``kty`` makes it a
-        key of another type under the same id.
+        key of another type under the same id; ``rotates``: its policy makes a new version every 90 days.
         """
         with self._lock:
             key = self._keys[name][-1]
@@ -134,6 +139,10 @@ class KeyVault:
             if kty is not None:
                 key.become(kty)
             key.key_ops = key.key_ops if key_ops is None else tuple(key_ops)
+            if rotates:
+                self.rotation_policies[name] = _EVERY_90_DAYS
+            elif rotates is False:
+                self.rotation_policies.pop(name, None)
             if deleted:
                 self._deleted[name] = time.time()
             elif deleted is False:

@@ -200,6 +200,9 @@ class VaultManagement:
             "keyUri": uri,
             "keyUriWithVersion": f"{uri}/{key.version}",
         }
+        policy = self._vaults[vault.lower()].rotation_policies.get(key.name)
+        if policy:
+            shown["rotationPolicy"] = policy
         shown |= {"curveName": "P-256"} if key.kty.startswith("EC") else {"keySize": 2048}
         return {
             "id": f"{resource_id}/versions/{key.version}" if version else resource_id,

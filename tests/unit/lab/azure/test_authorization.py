@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.lab.azure.access import Permission
+from tests.lab.azure.gate import target_of
 from tests.lab.azure.grants import EVERYONE, iso
 from tests.lab.azure.metadata import SUBSCRIPTION_ID
 from tests.lab.azure.roles import BUILT_IN, CRYPTO_USER, READER
@@ -58,6 +59,39 @@ def _code(response: requests.Response) -> tuple[int, str]:
 )
 def test_what_the_built_in_roles_allow(role: str, action: str, data: bool, allowed: bool) -> None:
     assert ROLES[role].permission.allows(action, data=data) is allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "scope"),
+    [
+        ("GET", "/s/providers/Microsoft.A/x/n", "Microsoft.A/x/read", "/s/providers/Microsoft.A/x/n"),
+        ("GET", "/s/providers/Microsoft.A/x", "Microsoft.A/x/read", "/s"),
+        ("GET", "/s/providers/Microsoft.A/x/n/y", "Microsoft.A/x/y/read", "/s/providers/Microsoft.A/x/n"),
+        ("PATCH", "/s/providers/Microsoft.A/x/n/y/m", "Microsoft.A/x/y/write", "/s/providers/Microsoft.A/x/n/y/m"),
+        ("DELETE", "/s/providers/Microsoft.A/x/n/", "Microsoft.A/x/delete", "/s/providers/Microsoft.A/x/n"),
+        ("POST", "/s/providers/Microsoft.A/x/n/start", "Microsoft.A/x/start/action", "/s/providers/Microsoft.A/x/n"),
+        (
+            "PUT",
+            "/s/providers/Microsoft.A/x/n/providers/Microsoft.Authorization/locks/l",
+            "Microsoft.Authorization/locks/write",
+            "/s/providers/Microsoft.A/x/n/providers/Microsoft.Authorization/locks/l",
+        ),
+        (
+            "POST",
+            "/s/providers/Microsoft.PolicyInsights/checkPolicyRestrictions",
+            "Microsoft.PolicyInsights/checkPolicyRestrictions/read",
+            "/s/providers/Microsoft.PolicyInsights",
+        ),
+        (
+            "GET",
+            "/subscriptions/1/resourceGroups/g",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "/subscriptions/1/resourceGroups/g",
+        ),
+    ],
+)
+def test_what_a_request_needs(method: str, path: str, action: str, scope: str) -> None:
+    assert target_of(method, path) == (scope, action)
 
 
 def test_patterns_are_whole_and_without_case() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.lab.azure.compute import usage_id
-from tests.lab.azure.metadata import group_id
+from tests.lab.azure.metadata import NODES_SUBNET, group_id
 from tests.lab.azure.network import NODES_NSG
 from tests.lab.azure.obstacles import surge_nodes
 from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR
@@ -257,7 +257,24 @@ def _another_vault(lab: Lab) -> None:
     lab.azure.vault.change(vaultUri="https://other.vault.azure.net/")
 
 
-@pytest.mark.parametrize("break_it", [_nothing_approves, _nsg_denies, _vault_locked, _another_vault])
+def _network_locked(lab: Lab) -> None:
+    network = NODES_SUBNET.partition("/subnets/")[0]
+    lab.azure.patch_resource(f"{network}/{LOCK}/x", {"properties": {"level": "ReadOnly"}})
+
+
+def _endpoints_denied(lab: Lab) -> None:
+    subscription = lab.azure.vault.resource_id.partition("/resourceGroups/")[0]
+    definition = f"{subscription}/providers/Microsoft.Authorization/policyDefinitions/no-endpoints"
+    rule = {"if": {"field": "type", "equals": "Microsoft.Network/privateEndpoints"}, "then": {"effect": "deny"}}
+    lab.azure.patch_resource(definition, {"properties": {"policyRule": rule}})
+    assignment = f"{subscription}/providers/Microsoft.Authorization/policyAssignments/no-endpoints"
+    lab.azure.patch_resource(assignment, {"properties": {"policyDefinitionId": definition}})
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [_nothing_approves, _nsg_denies, _vault_locked, _another_vault, _network_locked, _endpoints_denied],
+)
 def test_a_private_vault_that_cannot_be_connected(private: Lab, break_it: Any) -> None:
     break_it(private)
     assert _enable_private(private)[0] == 200

@@ -156,11 +156,14 @@ def test_lists_and_rotation_policy(lab: Lab) -> None:
         f"{base}/keys/kms-new",
     ]
     assert len(_data(lab, f"{base}/keys/kms/versions").json()["value"]) == 2
-    policy = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}]}
     usual = _data(lab, f"{base}/keys/kms/rotationpolicy").json()
     assert usual["lifetimeActions"][0]["action"]["type"] == "Notify"
-    lab.azure.vault.rotation_policies["kms"] = policy
-    assert _data(lab, f"{base}/keys/kms/rotationpolicy").json()["lifetimeActions"] == policy["lifetimeActions"]
+    lab.azure.vault.set_key(rotates=True)
+    (action,) = _data(lab, f"{base}/keys/kms/rotationpolicy").json()["lifetimeActions"]
+    assert action == {"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}
+    assert lab.arm("GET", f"{VAULT}/keys/kms").json()["properties"]["rotationPolicy"]["lifetimeActions"] == [action]
+    lab.azure.vault.set_key(rotates=False)
+    assert "rotationPolicy" not in lab.arm("GET", f"{VAULT}/keys/kms").json()["properties"]
 
 
 @pytest.mark.parametrize(

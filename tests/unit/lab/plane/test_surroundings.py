@@ -105,6 +105,12 @@ def test_keys_that_cannot_serve(lab: LabClient, broken: str, mended: str) -> Non
     assert lab.key_id("kms-new") != before
 
 
+def test_a_colleague_in_the_activity_log(lab: LabClient) -> None:
+    lab.fault("event", "colleague@lab.invalid Microsoft.ContainerService/managedClusters/write")
+    listed = az(lab, "monitor", "activity-log", "list", "--resource-id", lab.cluster()["id"], "--offset", "1h")
+    assert "colleague@lab.invalid" in listed.stdout, listed.stderr
+
+
 def test_a_deprecated_api_that_was_seen(lab: LabClient) -> None:
     lab.fault("api-use", "flowcontrol.apiserver.k8s.io.flowschemas.v1beta1 1.27")
     upgrade = az(lab, "aks", "upgrade", *_cluster(lab), "-k", "1.27.1", "--yes")
@@ -118,6 +124,7 @@ def test_a_deprecated_api_that_was_seen(lab: LabClient) -> None:
         ("pool", "none {}", "no pool none"),
         ("pool", "user [1]", "not a JSON object"),
         ("resource", "x", "takes 2 words"),
+        ("event", "somebody", "takes 2 words"),
         ("role", "assign cluster vault Emperor", "which of Azure's roles"),
         ("role", "assign nobody vault Reader", "whose role"),
         ("api-use", "x y", "not a Kubernetes minor version"),
