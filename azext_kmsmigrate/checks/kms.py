@@ -12,9 +12,9 @@ from azext_kmsmigrate.migration.facts import KmsState
 from azext_kmsmigrate.migration.step import StepId
 
 _ALWAYS = frozenset(StepId)
-_ENABLING = frozenset({StepId.DISABLE_KMS, StepId.DECRYPT_SECRETS, StepId.UPGRADE, StepId.ENABLE_KMS})
+_ENABLING = frozenset({StepId.DISABLE_KMS, StepId.UPGRADE, StepId.ENABLE_KMS})
 _ARTICLE = "https://learn.microsoft.com/azure/aks/use-kms-etcd-encryption"
-_NEWER = "https://learn.microsoft.com/azure/aks/kms-data-encryption-concepts"
+_NEWER = "https://learn.microsoft.com/azure/aks/kms-data-encryption"
 
 
 def _key_is_known(scene: Scene) -> Iterator[Finding]:

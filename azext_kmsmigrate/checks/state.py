@@ -87,7 +87,7 @@ CHECKS = (
         Category.AZURE,
         Severity.BLOCK,
         "A cluster that is being deleted has nothing left to migrate.",
-        "https://learn.microsoft.com/azure/aks/delete-cluster",
+        "https://learn.microsoft.com/cli/azure/aks",
         _ALWAYS,
         _is_there,
     ),
@@ -119,7 +119,7 @@ CHECKS = (
         Severity.BLOCK,
         "AKS refuses to upgrade a cluster with a failed node pool; KMS would stay off meanwhile.",
         "https://learn.microsoft.com/azure/aks/upgrade-aks-cluster",
-        _ALWAYS,
+        _ALWAYS - {StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS},  # a rewrite needs no node
         _pools,
     ),
     Check(
@@ -128,8 +128,7 @@ CHECKS = (
         Category.AZURE,
         Severity.BLOCK,
         "AKS does one operation at a time on a cluster, and somebody else's may change the plan.",
-        "https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/create-upgrade-delete/"
-        "troubleshoot-aks-cluster-creation-issues",
+        "https://learn.microsoft.com/azure/aks/manage-abort-operations",
         _ALWAYS,
         _no_operation_under_way,
     ),

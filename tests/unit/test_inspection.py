@@ -216,3 +216,23 @@ def test_a_look_that_fails_leaves_the_rest_of_the_checks_as_they_are(topic: Topi
     changed = {check for check in well if spoilt[check] != well[check]}
     assert changed
     assert {spoilt[check] for check in changed} == {"unknown"}
+
+
+def test_a_pool_that_fails_after_kms_was_turned_off_stops_the_upgrade_and_not_the_rewrite_before_it() -> None:
+    sim = SimCluster()
+    sim.start(Request(stop_after=StepId.DISABLE_KMS))
+    whole = sim.runner().check(Goal())
+    assert outcomes(whole)["AZ-04"] == "passed"
+    sim.api.after_page = lambda page: _fail_a_pool_once(sim)
+    result = sim.start()
+    assert_fails(result, "KMSM115", 11)
+    assert steps_of(result) == [DECRYPT]
+    assert result.problem is not None
+    assert "'upgrade'" in result.problem.what
+    assert sim.forms == {"plain": 6}
+
+
+def _fail_a_pool_once(sim: SimCluster) -> None:
+    """As soon as the run holds the Lease: the checks before it have been asked."""
+    if sim.lease_holder and sim.azure.facts.pools[0].state != "Failed":
+        sim.azure.facts = fail_pool(sim.azure.facts)
