@@ -28,7 +28,7 @@ from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.suite import CheckResult, Outcome, judged
 from azext_kmsmigrate.clock import SystemClock
 from azext_kmsmigrate.errors import AzureError
-from azext_kmsmigrate.migration.facts import ClusterName, NetworkAccess
+from azext_kmsmigrate.migration.facts import ClusterName, KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal, Situation, decide
 from azext_kmsmigrate.ports import Question
 from azext_kmsmigrate.survey import Survey
@@ -393,3 +393,40 @@ def test_who_may_not_assign_roles_is_told_the_command(new_cluster: NewCluster) -
     with pytest.raises(AzureError, match="KMSM209") as caught:
         ArmRoles(cluster.resources()).assign(missing)
     assert missing.command in caught.value.fix
+
+
+class HurriedClock(SystemClock):
+    """Time in which the waiting takes none. ``meanwhile`` is called at each second that is waited."""
+
+    def __init__(self, meanwhile: Callable[[float], None]) -> None:
+        self._waited, self._meanwhile = 0.0, meanwhile
+
+    def monotonic(self) -> float:
+        return self._waited
+
+    def sleep(self, seconds: float) -> None:
+        self._waited += seconds
+        self._meanwhile(self._waited)
+
+
+@pytest.mark.parametrize(("seen_after", "enabled"), [(150.0, True), (None, False)])
+def test_a_role_that_azure_does_not_see_yet_is_waited_for(
+    new_cluster: NewCluster, seen_after: float | None, enabled: bool
+) -> None:
+    cluster = new_cluster(kms=False)
+    azure = cluster.azure
+    azure.vault.set_key("kms-new", granted=False)
+
+    def meanwhile(waited: float) -> None:
+        if seen_after is not None and waited >= seen_after:
+            azure.vault.set_key("kms-new", granted=True)
+
+    arm = ArmCluster(cluster.lab.sdk(), cluster.name(), HurriedClock(meanwhile))
+    kms = KmsProfile(True, azure.key_id("kms-new"))
+    if enabled:
+        assert arm.enable_kms(arm.observe(), kms, lambda text: None).succeeded
+        assert [one["status"] for one in azure.puts() if "managedClusters" in one["path"]] == [400, 400, 400, 200]
+    else:
+        with pytest.raises(AzureError, match="AzureKeyVaultKmsValidateIdentityPermissionCustomerError"):
+            arm.enable_kms(arm.observe(), kms, lambda text: None)
+    assert arm.observe().kms.enabled is enabled
