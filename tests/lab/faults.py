@@ -244,6 +244,14 @@ def _api_use(lab: Laboratory, words: list[str]) -> None:
     lab.azure.obstacles.api_use.append(ApiUse(api, removed_in, time.time()))
 
 
+def _offers(lab: Laboratory, words: list[str]) -> None:
+    (text,) = _words(words, 1)
+    try:
+        lab.azure.offer(text.split(","))
+    except ValueError as error:
+        raise BadFault(str(error)) from None
+
+
 def _page_size(lab: Laboratory, words: list[str]) -> None:
     lab.azure.resources.page_size = max(1, int(_number(*_words(words, 1))))
 
@@ -317,6 +325,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "role-delay": Fault("S", "how long after it was made a role assignment takes effect", _role_delay),
     "api-use": Fault("API REMOVED_IN | none", "AKS has just seen a deprecated Kubernetes API in use", _api_use),
+    "offers": Fault("V,V", "the versions that Azure offers from now on, as with up --offers", _offers),
     "page-size": Fault("N", "how many entries a list of Resource Manager shows at once", _page_size),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault(
