@@ -55,7 +55,7 @@ def validate_target(namespace: Any) -> None:
 
 
 def _force_until(text: str, now: datetime) -> datetime:
-    """RFC 3339 in UTC, as a time. Azure has no bound; ours keeps a mistyped year from disarming it for good."""
+    """RFC 3339 in UTC, as a time. AKS takes 30 days at most; a migration needs fewer."""
     until = _utc(text)
     reason = ""
     if until is None:

@@ -9,7 +9,7 @@ from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.topic import NotSeen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.inspection import Inspection
-from azext_kmsmigrate.migration.plan import Goal, Plan, Situation
+from azext_kmsmigrate.migration.plan import Goal, Situation
 
 CURED = frozenset(check.id for check in CHECKS if check.id.startswith("V-"))
 """The checks that a role assignment may cure."""
@@ -24,10 +24,10 @@ class Granting:
     def __init__(self, world: World, inspection: Inspection) -> None:
         self._world, self._inspection = world, inspection
 
-    def tell(self, situation: Situation, goal: Goal, plan: Plan) -> bool:
+    def tell(self, situation: Situation, goal: Goal) -> bool:
         """Say which role assignments are going to be made or waited for; False when there is nothing to do."""
         try:
-            scene = self._scene(situation, goal, plan)
+            scene = self._scene(situation, goal)
             missing, fresh = offers(scene), waiting_for(scene)
         except NotSeen as error:
             self._world.observer.say(f"No role is assigned: what is there cannot be seen ({error}).")
@@ -38,26 +38,29 @@ class Granting:
             self._world.observer.say(f"{what} is new: its effect is waited for.")
         return bool(missing or fresh)
 
-    def assign(self, situation: Situation, goal: Goal, plan: Plan) -> None:
+    def assign(self, situation: Situation, goal: Goal) -> None:
         """Make what is missing, and wait until it has effect; a check tells when it has none after a long time.
 
         Raises ``AzureError`` when the user may not assign roles.
         """
         assert self._world.roles is not None
-        scene = self._scene(situation, goal, plan)
+        scene = self._scene(situation, goal)
         for offer in offers(scene):
             self._world.roles.assign(offer)
             self._world.observer.say(f"Assigned the role '{offer.role.name}' on {offer.scope}.")
         until = self._world.clock.monotonic() + _PATIENCE
-        while waiting := self._not_yet(situation, goal, plan):
+        while waiting := self._not_yet(situation, goal):
             if self._world.clock.monotonic() > until:
                 return
             self._pause(waiting)
 
-    def _not_yet(self, situation: Situation, goal: Goal, plan: Plan) -> str:
-        scene = self._scene(situation, goal, plan)
-        missing = [f"role '{offer.role.name}' to be seen" for offer in offers(scene)]
-        return ", ".join([*missing, *waiting_for(scene)])
+    def _not_yet(self, situation: Situation, goal: Goal) -> str:
+        try:
+            scene = self._scene(situation, goal)
+            missing = [f"role '{offer.role.name}' to be seen" for offer in offers(scene)]
+            return ", ".join([*missing, *waiting_for(scene)])
+        except NotSeen:
+            return "the roles to be seen again"
 
     def _pause(self, waiting: str) -> None:
         until = self._world.clock.monotonic() + _LOOK_EVERY
@@ -65,8 +68,8 @@ class Granting:
             self._world.observer.heartbeat(f"waiting for {waiting}; a new role takes up to ten minutes")
             self._world.clock.sleep(1.0)
 
-    def _scene(self, situation: Situation, goal: Goal, plan: Plan) -> Scene:
-        return self._inspection.scene(situation, goal, plan, [KEYS], self._world.observer.heartbeat)
+    def _scene(self, situation: Situation, goal: Goal) -> Scene:
+        return self._inspection.scene(situation, goal, [KEYS], self._world.observer.heartbeat)
 
 
 def curable(found: Preflight) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -16,7 +15,7 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
+from azext_kmsmigrate.migration.plan import Goal, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
@@ -32,14 +31,12 @@ class Inspection:
         self._survey = Survey(world.inspectors)
         self._looked_at: float | None = None
 
-    def whole(self, situation: Situation, goal: Goal, steps: Iterable[StepId] = StepId) -> Preflight:
-        """All checks, or those that these steps stand on; each topic that they read is looked at once.
+    def whole(self, situation: Situation, goal: Goal) -> Preflight:
+        """All checks, each topic that they read looked at once.
 
-        They are judged by the whole plan: one step by itself strands the cluster as well.
+        They are judged by the whole plan, for one step by itself strands a cluster as well as a run that breaks off.
         """
-        wanted = frozenset(steps)
-        due = tuple(c for c in self._checks if c.before & wanted)
-        found = self._judged(due, situation, goal, self._world.observer.heartbeat)
+        found = self._judged(self._checks, situation, goal, self._world.observer.heartbeat)
         self._looked_at = self._world.clock.monotonic()
         return found
 
@@ -62,10 +59,11 @@ class Inspection:
     def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, tick: Tick) -> Preflight:
         plan = decide(situation, goal)
         topics = [t for c in checks if c.id not in self._skipped and is_called_for(c, plan) for t in c.reads]
-        return Preflight(judged(checks, self.scene(situation, goal, plan, topics, tick), self._skipped))
+        return Preflight(judged(checks, self.scene(situation, goal, topics, tick), self._skipped))
 
-    def scene(self, situation: Situation, goal: Goal, plan: Plan, topics: list[Topic[Any]], tick: Tick) -> Scene:
+    def scene(self, situation: Situation, goal: Goal, topics: list[Topic[Any]], tick: Tick) -> Scene:
         """The situation with what is seen now of these topics."""
+        plan = decide(situation, goal)
         question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
         seen = self._look(topics, question, tick)
         return Scene(situation, goal, plan, self._world.clock.now(), seen)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
 from azext_kmsmigrate.checks.check import Severity
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
@@ -20,14 +21,12 @@ from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
 from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
-    CheckDocument,
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
     ProblemDocument,
     RunResult,
     RunState,
-    SkippedCheckDocument,
     StepDocument,
     exposure_of,
     failed_documents,

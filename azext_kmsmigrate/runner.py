@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
@@ -29,7 +30,6 @@ from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.step import StepStatus
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
-    CheckDocument,
     CheckReport,
     ClusterDocument,
     CountsDocument,
@@ -141,15 +141,15 @@ class Runner:
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
         inspection = Inspection(self._world, request.skipped)
-        found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
+        found = inspection.whole(situation, request.goal)
         granting = Granting(self._world, inspection)
-        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal, shown)
+        grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
         if not grants and (stopped := self._stopped_by(found, situation, shown, request)):
             return stopped
         confirm(situation.cluster, shown, found)
         if grants:
-            granting.assign(situation, request.goal, shown)
-            found = inspection.whole(situation, request.goal, [s.id for s in shown.steps])
+            granting.assign(situation, request.goal)
+            found = inspection.whole(situation, request.goal)
             if stopped := self._stopped_by(found, situation, shown, request):
                 return stopped
         with self._world.lease.held():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,25 +38,30 @@ class Keys:
         if vault.resource_id:
             by_azure = self._resources.get(f"{path}/versions/{version}", VERSION, _READ_VERSION)
         if isinstance(by_azure, dict):
-            return _of_resource(by_azure, self._resources.get(path, VERSION, _READ))
+            return replace(_of_resource(by_azure), rotates=self._rotates(vault.address, name, path))
         by_vault = self._data.key(vault.address, name, version)
         if isinstance(by_vault, dict):
-            return _of_bundle(by_vault)
+            return replace(_of_bundle(by_vault), rotates=self._rotates(vault.address, name, ""))
         if isinstance(by_azure, Unseen) and isinstance(by_vault, Unseen):
             # Resource Manager's right is the smaller one to ask for.
             return by_azure if vault.resource_id else by_vault
         deleted = self._data.deleted_key(vault.address, name)
         return Key(Presence.DELETED if isinstance(deleted, dict) else Presence.ABSENT)
 
+    def _rotates(self, address: str, name: str, path: str) -> bool | Unseen:
+        """Whether Key Vault makes new versions by itself: as Resource Manager says, where it does, else the vault."""
+        document = self._resources.get(path, VERSION, _READ) if path else None
+        policy = (document.get("properties") or {}).get("rotationPolicy") if isinstance(document, dict) else None
+        found = policy or self._data.rotation_policy(address, name)
+        return found if isinstance(found, Unseen) else _does_rotate(found)
 
-def _of_resource(document: Json, parent: Json | Unseen | None) -> Key:
+
+def _of_resource(document: Json) -> Key:
     properties = document.get("properties") or {}
-    policy = (parent.get("properties") or {}).get("rotationPolicy") if isinstance(parent, dict) else None
     return Key(
         kind=str(properties.get("kty") or ""),
         bits=int(properties.get("keySize") or 0),
         operations=frozenset(properties.get("keyOps") or ()),
-        rotates=_rotates(policy) if isinstance(parent, dict) else None,
         **_attributes(properties.get("attributes") or {}),
     )
 
@@ -84,6 +90,6 @@ def _moment(seconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(seconds, timezone.utc) if seconds else None
 
 
-def _rotates(policy: Any) -> bool:
+def _does_rotate(policy: Any) -> bool:
     actions = (policy or {}).get("lifetimeActions") or ()
     return any(str((a.get("action") or {}).get("type") or "").lower() == "rotate" for a in actions)

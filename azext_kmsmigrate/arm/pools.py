@@ -45,8 +45,6 @@ def profile_of(cluster: Any) -> Profile:
     provisioning = cluster.node_provisioning_profile
     properties = cluster.get("properties") or {}
     return Profile(
-        tier=_word(cluster.sku.tier) if cluster.sku else "Free",
-        support_plan=_word(cluster.support_plan) or "KubernetesOfficial",
         network_plugin=_word(network.network_plugin) if network else "",
         network_mode=_word(network.network_plugin_mode) if network else "",
         outbound_type=_word(network.outbound_type) if network else "",

@@ -50,23 +50,26 @@ class SurroundingsInspector:
 
     def _locks(self, question: Question) -> tuple[Lock, ...] | Unseen:
         cluster, target = question.cluster, question.target_kms
-        scopes = [cluster.name.resource_id, node_group_id(cluster)]
-        scopes += sorted(
-            {network_of(s) for s in (*cluster.surroundings.subnets, cluster.surroundings.api_server_subnet)}
-        )
-        if target is not None and target.network_access is NetworkAccess.PRIVATE:
-            scopes.append(target.vault_id)
+        around = cluster.surroundings
+        upwards, within = {"$filter": "atScope()"}, dict[str, str]()
+        looks = [
+            (cluster.name.resource_id, upwards),
+            (node_group_id(cluster), upwards),
+            (node_group_id(cluster), within),
+        ]
+        for network in dict.fromkeys(network_of(s) for s in (*around.subnets, around.api_server_subnet) if s):
+            looks += [(network, upwards), (network, within)]
+        if target is not None and target.network_access is NetworkAccess.PRIVATE and target.vault_id:
+            looks.append((target.vault_id, upwards))
         locks: dict[str, Lock] = {}
-        for scope in filter(None, scopes):
-            # Without a filter: what is within a scope. With it: what it inherits.
-            for query in ({}, {"$filter": "atScope()"}):
-                path = f"{scope}/providers/Microsoft.Authorization/locks"
-                found = self._resources.listed(path, _LOCKS_VERSION, "Microsoft.Authorization/locks/read", **query)
-                if isinstance(found, Unseen):
-                    return found
-                for document in found or ():
-                    level = (document.get("properties") or {}).get("level") or ""
-                    locks[document["id"].lower()] = Lock(document["id"], document.get("name") or "", level)
+        for scope, query in looks:
+            path = f"{scope}/providers/Microsoft.Authorization/locks"
+            found = self._resources.listed(path, _LOCKS_VERSION, "Microsoft.Authorization/locks/read", **query)
+            if isinstance(found, Unseen):
+                return found
+            for document in found or ():
+                level = (document.get("properties") or {}).get("level") or ""
+                locks[document["id"].lower()] = Lock(document["id"], document.get("name") or "", level)
         return tuple(locks.values())
 
     def _identities(self, question: Question) -> tuple[Identity, ...] | Unseen:
@@ -82,7 +85,9 @@ class SurroundingsInspector:
         return tuple(found)
 
     def _networks(self, question: Question) -> Networks | Unseen:
-        around = question.cluster.surroundings
+        around, target = question.cluster.surroundings, question.target_kms
+        if target is None or target.network_access is not NetworkAccess.PRIVATE:
+            return Networks()  # nothing goes through them to the vault
         subnets, networks = [], {}
         for subnet_id in dict.fromkeys(filter(None, (around.api_server_subnet, *around.subnets))):
             subnet = self._subnet(subnet_id)

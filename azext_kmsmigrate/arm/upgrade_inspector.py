@@ -1,4 +1,4 @@
-"""Looks in Azure at what an upgrade needs: node pools, versions, quota, addresses, who else upgrades."""
+"""Looks in Azure at what an upgrade needs: node pools, quota, addresses, who else upgrades."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from azext_kmsmigrate.checks.profile import PROFILE, Profile
 from azext_kmsmigrate.checks.quota import COMPUTE, Compute
 from azext_kmsmigrate.checks.subnet import SUBNETS, Subnet
 from azext_kmsmigrate.checks.topic import Topic, Unseen
-from azext_kmsmigrate.checks.versions import VERSIONS, MinorVersion
 from azext_kmsmigrate.errors import AzureError
-from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Question
 
 _COMPUTE_API = "2024-07-01"
@@ -35,7 +33,7 @@ class UpgradeInspector:
     The cluster that was read is kept for as long as its etag says that it is the same.
     """
 
-    topics: tuple[Topic[Any], ...] = (PROFILE, POOLS, WINDOWS, VERSIONS, COMPUTE, SUBNETS)
+    topics: tuple[Topic[Any], ...] = (PROFILE, POOLS, WINDOWS, COMPUTE, SUBNETS)
 
     def __init__(self, client: Any, resources: Resources) -> None:
         self._client, self._resources, self._name = client, resources, resources.name
@@ -44,7 +42,6 @@ class UpgradeInspector:
             PROFILE: (self._profile, _CLUSTER_READ),
             POOLS: (self._pools, _CLUSTER_READ),
             WINDOWS: (self._windows, "Microsoft.ContainerService/managedClusters/maintenanceConfigurations/read"),
-            VERSIONS: (self._versions, "Microsoft.ContainerService/locations/kubernetesVersions/read"),
             COMPUTE: (self._compute, _USAGES_READ),
             SUBNETS: (self._subnets, _SUBNETS_READ),
         }
@@ -78,18 +75,6 @@ class UpgradeInspector:
     def _windows(self, question: Question) -> tuple[Window, ...]:
         found = self._client.maintenance_configurations.list_by_managed_cluster(self._name.group, self._name.name)
         return tuple(Window(w.name, getattr(w.maintenance_window, "start_time", None) or "") for w in found)
-
-    def _versions(self, question: Question) -> dict[tuple[int, int], MinorVersion]:
-        found = self._client.managed_clusters.list_kubernetes_versions(question.cluster.location)
-        return {
-            KubernetesVersion.parse(minor.version).line: MinorVersion(
-                frozenset(
-                    str(getattr(p, "value", p)) for p in (minor.capabilities and minor.capabilities.support_plan) or ()
-                ),
-                bool(minor.is_preview),
-            )
-            for minor in found.values_property or ()
-        }
 
     def _compute(self, question: Question) -> Compute | Unseen:
         subscription = f"/subscriptions/{self._name.subscription}/providers/Microsoft.Compute"

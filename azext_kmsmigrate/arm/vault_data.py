@@ -40,6 +40,11 @@ class VaultData:
         """A key version's bundle; None when there is no such version. Of a disabled one a vault may tell only that."""
         return self._document(f"https://{address}/keys/{name}/{version}", "Microsoft.KeyVault/vaults/keys/read")
 
+    def rotation_policy(self, address: str, name: str) -> Json | Unseen | None:
+        """What Key Vault does with a key by itself; None when there is no such key."""
+        right = "Microsoft.KeyVault/vaults/keyrotationpolicies/read"
+        return self._document(f"https://{address}/keys/{name}/rotationpolicy", right)
+
     def deleted_key(self, address: str, name: str) -> Json | Unseen | None:
         """A key that is deleted and can be recovered; None when there is none."""
         return self._document(f"https://{address}/deletedkeys/{name}", "Microsoft.KeyVault/vaults/keys/read")

@@ -12,6 +12,7 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, NotSeen, Topic, Unseen
 from azext_kmsmigrate.migration.step import StepId
 
 _MIB = 1 << 20
+_ROLE = "Azure Kubernetes Service RBAC Cluster Admin"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Door:
     asked: bool = True
 
 
-DOOR: Topic[Door] = Topic("the API server", KUBERNETES)
+DOOR: Topic[Door] = Topic("the API server", KUBERNETES, again=False)
+"""Looked at without patience, so before the first step only: after a change API servers are away for a while."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ class Right:
     namespace: str = ""
 
     def __str__(self) -> str:
-        where = f"namespace {self.namespace}" if self.namespace else "all namespaces"
-        return f"{self.verb} {self.resource} in {where}"
+        where = f" in namespace {self.namespace}" if self.namespace else " in all namespaces" if self.namespaced else ""
+        return f"{self.verb} {self.resource}{where}"
+
+    @property
+    def namespaced(self) -> bool:
+        return self.resource != "nodes"
 
 
 SYSTEM = "kube-system"
@@ -49,6 +55,7 @@ SYSTEM_RIGHTS = tuple(Right(verb, "secrets", namespace=SYSTEM) for verb in ("get
 OWN_RIGHTS = (
     *(Right(verb, "configmaps", namespace=SYSTEM) for verb in ("get", "create", "update")),
     *(Right(verb, "leases", "coordination.k8s.io", SYSTEM) for verb in ("get", "create", "update")),
+    Right("list", "nodes"),
 )
 ASKED = (*SECRET_RIGHTS, *SYSTEM_RIGHTS, *OWN_RIGHTS)
 
@@ -117,15 +124,14 @@ def _missing(scene: Scene, rights: tuple[Right, ...]) -> list[Right]:
 def _lacking(scene: Scene, rights: tuple[Right, ...]) -> Iterator[Finding]:
     name = scene.cluster.name
     for right in _missing(scene, rights):
-        where = f"-n {right.namespace}" if right.namespace else "--all-namespaces"
+        where = f" -n {right.namespace}" if right.namespace else " --all-namespaces" if right.namespaced else ""
         kind = f"{right.resource}.{right.group}" if right.group else right.resource
         yield Finding(
             f"your rights in cluster '{name.name}'",
             f"You may not {right}.",
-            "Ask for 'Azure Kubernetes Service RBAC Cluster Admin' on the cluster (az role assignment create --role "
-            "'Azure Kubernetes Service RBAC Cluster Admin' --assignee YOU --scope "
-            f"{name.resource_id}) or the ClusterRole cluster-admin; see with: kubectl auth can-i {right.verb} {kind} "
-            f"{where}",
+            f"Ask for the role '{_ROLE}' on the cluster (az role assignment create --role '{_ROLE}' --assignee "
+            f"$(az ad signed-in-user show --query id -o tsv) --scope {name.resource_id}), or for the ClusterRole "
+            f"cluster-admin. See with: kubectl auth can-i {right.verb} {kind}{where}",
         )
 
 
@@ -172,10 +178,11 @@ CHECKS = (
     ),
     Check(
         "C-03",
-        "You may rewrite every Secret, and keep a journal and a Lease",
+        "You may rewrite every Secret, keep a journal and a Lease, and see the nodes",
         Category.CLUSTER,
         Severity.BLOCK,
-        "A namespace in which you may not patch Secrets is left behind, and the upgrade may not begin.",
+        "A namespace in which you may not patch Secrets is left behind, and the upgrade may not begin. Whether that is "
+        "complete, only the nodes tell.",
         _RBAC,
         _ALWAYS,
         _may_do_all,

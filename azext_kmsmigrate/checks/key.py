@@ -157,7 +157,7 @@ def _rotation(scene: Scene) -> Judgement:
 
 def _rotates(scene: Scene, kms: KmsProfile) -> Iterator[Finding]:
     key, sight = key_of(scene, kms), sight_of(scene, kms)
-    if key.rotates:
+    if seen(key.rotates):
         yield Finding(
             _called(sight),
             "Key Vault makes new versions of it by itself; the cluster stays with this one.",

@@ -70,7 +70,7 @@ class Vault:
 
 @dataclass(frozen=True)
 class Key:
-    """One version of a key. ``kind``: RSA, RSA-HSM, EC. Empty, 0 or None: could not be seen."""
+    """One version of a key. ``kind``: RSA, RSA-HSM, EC. Empty or 0: could not be seen."""
 
     presence: Presence = Presence.PRESENT
     kind: str = "RSA"
@@ -79,7 +79,7 @@ class Key:
     enabled: bool = True
     expires: datetime | None = None
     not_before: datetime | None = None
-    rotates: bool | None = None
+    rotates: bool | Unseen = False
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ class Profile:
     """Words as AKS has them. ``service_principal``: its client id, or ``msi``. ``node_provisioning``: ``Auto`` where
     AKS makes the nodes by itself."""
 
-    tier: str = "Free"
-    support_plan: str = "KubernetesOfficial"
     network_plugin: str = ""
     network_mode: str = ""
     outbound_type: str = "loadBalancer"

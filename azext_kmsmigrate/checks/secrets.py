@@ -95,8 +95,9 @@ def _fix(scene: Scene, failed: FailedSecret) -> str:
 def _none_immutable(scene: Scene) -> Iterator[Finding]:
     if immutable := scene.of(SECRETS).immutable:
         yield Finding(
-            f"{immutable:,} Secrets",
-            "They are marked immutable. The rewrite changes nothing in them, so they are rewritten like all others.",
+            "Secrets",
+            f"{immutable:,} of them are marked immutable. The rewrite changes nothing in them, so they are rewritten "
+            "like all others.",
             "Nothing has to be done.",
         )
 

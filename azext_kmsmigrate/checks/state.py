@@ -60,6 +60,8 @@ def _pools(scene: Scene) -> Iterator[Finding]:
     name = scene.cluster.name
     upgrading = any(s.id in (StepId.UPGRADE, StepId.UPGRADE_NODE_POOLS) for s in scene.plan.steps)
     weight = Severity.BLOCK if upgrading else Severity.WARN
+    if scene.plan.preparation is Preparation.RECONCILE:
+        weight = Severity.INFO  # our own operation left it so, and the run begins with Azure's remedy
     for pool in scene.cluster.pools:
         options = f"-g {name.group} --cluster-name {name.name} -n {pool.name}"
         if pool.state in ("Failed", "Canceled"):

@@ -52,12 +52,15 @@ def judged(checks: Iterable[Check], scene: Scene, skipped: frozenset[str] = froz
 
 
 def is_called_for(check: Check, plan: Plan) -> bool:
-    """Whether a step that the check is asked before is left; one that is asked before every step is about the cluster.
+    """Whether a step that the check is asked before is left.
 
-    A plan that is blocked may not know its steps.
+    A plan that is blocked may not know its steps: all are asked. Where nothing is left to do, only what is asked before
+    every step and needs no look is worth telling.
     """
     left = {step.id for step in plan.steps}
-    return check.before == frozenset(StepId) or bool(check.before & left) or (plan.blocked is not None and not left)
+    if left:
+        return bool(check.before & left)
+    return plan.blocked is not None or (check.before == frozenset(StepId) and not check.reads)
 
 
 def _judged(check: Check, scene: Scene, skipped: frozenset[str]) -> CheckResult:

@@ -6,31 +6,16 @@ from arithmetic on versions (https://learn.microsoft.com/azure/aks/supported-kub
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
-from azext_kmsmigrate.checks.profile import PROFILE
 from azext_kmsmigrate.checks.scene import Scene
-from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING
-from azext_kmsmigrate.migration.facts import Offers, SupportPlan
+from azext_kmsmigrate.migration.facts import PREMIUM, Offers, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, hops
 
-LONG_TERM = "AKSLongTermSupport"
-OFFICIAL = "KubernetesOfficial"
-
-
-@dataclass(frozen=True)
-class MinorVersion:
-    """One minor version of the location. ``plans``: the support plans under which AKS has it."""
-
-    plans: frozenset[str]
-    preview: bool = False
-
-
-VERSIONS: Topic[Mapping[tuple[int, int], MinorVersion]] = Topic("Kubernetes versions", "Microsoft.ContainerService")
+ANY_PLAN = frozenset(SupportPlan)
 
 
 def expected_path(scene: Scene, target: Target, plan: SupportPlan) -> tuple[Hop, ...]:
@@ -99,22 +84,22 @@ def _support_plan(scene: Scene) -> Judgement:
 
 
 def _plan_missing(scene: Scene, path: tuple[Hop, ...], dear: tuple[Hop, ...]) -> Iterator[Finding]:
-    profile, versions = scene.of(PROFILE), scene.of(VERSIONS)
-    name, has = scene.cluster.name.option_text, profile.support_plan
-    if has == LONG_TERM and profile.tier.lower() != "premium":
+    cluster, plans = scene.cluster, scene.situation.offers.plans
+    has = cluster.support_plan
+    if has is SupportPlan.LONG_TERM and cluster.tier.lower() != PREMIUM.lower():
         yield Finding(
-            f"tier '{profile.tier}'",
+            f"tier '{cluster.tier or 'Free'}'",
             "The cluster has long-term support, which AKS gives with the tier Premium only: it refuses every change.",
-            f"Type: az aks update {name} --tier premium",
+            f"Type: az aks update {cluster.name.option_text} --tier premium",
         )
     for hop in path or dear:
-        has = hop.plan.value if path and hop.plan else has
-        minor = versions.get(hop.version.line)
-        if has != LONG_TERM and minor and minor.plans and OFFICIAL not in minor.plans:
+        has = hop.plan if path and hop.plan else has
+        if has is not SupportPlan.LONG_TERM and SupportPlan.COMMUNITY not in plans.get(hop.version.line, ANY_PLAN):
             yield Finding(
                 f"Kubernetes {hop.version}",
                 "AKS has this version under long-term support only, which needs the tier Premium (it costs more).",
-                f"Type: az aks kms-migrate start {name} --tier premium --k8s-support-plan {LONG_TERM}",
+                f"Type: az aks kms-migrate start {cluster.name.option_text} --tier premium "
+                f"--k8s-support-plan {SupportPlan.LONG_TERM.value}",
             )
             return
 
@@ -155,6 +140,5 @@ CHECKS = (
         "https://learn.microsoft.com/azure/aks/long-term-support",
         BEFORE_UPGRADING - {StepId.UPGRADE_NODE_POOLS},
         _support_plan,
-        (PROFILE, VERSIONS),
     ),
 )

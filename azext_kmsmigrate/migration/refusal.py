@@ -18,10 +18,12 @@ _MOST_OBJECTS = 5
 _NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 _BUDGET = re.compile(rf"PDB ({_NAME}/{_NAME})")
 _DEPRECATED = re.compile(r"usage has been detected on API ([\w.-]*\w)")
+_BLOCKED_BY = re.compile(rf"blocked by pdb ({_NAME})")
 _NODE = re.compile(r"(?:[Nn]ode|[Dd]rain of) ['\"]?((?:aks|aksw)[a-z0-9-]+)")
 
 _ENTRIES: tuple[tuple[Entry, str], ...] = (
-    (errors.DEPRECATED_API_IN_USE, r"UpgradeBlockedOnDeprecatedAPIUsage"),
+    # ARM gives the code as a "subcode", which az's client drops.
+    (errors.DEPRECATED_API_IN_USE, r"UpgradeBlockedOnDeprecatedAPIUsage|usage has been detected on API"),
     (errors.DRAIN_FAILED, r"PodDrainFailure|[Dd]rain of .* did not complete|[Dd]rain node .* failed"),
     (errors.BUDGET_IN_THE_WAY, r"UnsatisfiablePDB|can't proceed with put operation"),
     (errors.QUOTA_EXCEEDED, r"QuotaExceeded|ErrorCode_InsufficientVCPUQuota|InsufficientVCPUQuota"),
@@ -78,7 +80,7 @@ def refusal_in(code: str, message: str) -> Refusal | None:
     for text in (code, message):
         for entry, pattern in _PATTERNS:
             if found := pattern.search(text):
-                told = found[0] if found[0].isalnum() else code
+                told = found[0] if found[0].isalnum() else code  # its own words are no code
                 return Refusal(entry, told, _objects(entry, message) or shortened(message), shortened(message))
     return None
 
@@ -91,7 +93,7 @@ def _objects(entry: Entry, message: str) -> str:
     patterns = {
         errors.DEPRECATED_API_IN_USE.code: (_DEPRECATED,),
         errors.BUDGET_IN_THE_WAY.code: (_BUDGET,),
-        errors.DRAIN_FAILED.code: (_NODE, _BUDGET),
+        errors.DRAIN_FAILED.code: (_NODE, _BUDGET, _BLOCKED_BY),
     }.get(entry.code, ())
     names = list(dict.fromkeys(found[1] for pattern in patterns for found in pattern.finditer(message)))
     more = f" and {len(names) - _MOST_OBJECTS} more" if len(names) > _MOST_OBJECTS else ""

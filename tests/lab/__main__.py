@@ -46,6 +46,7 @@ def _up(given: argparse.Namespace) -> None:
         rtt_ms=given.rtt_ms,
         roll_seconds=given.roll_seconds,
         pools=given.pools,
+        vaults=given.vaults,
         extra=({"proxy": "on"} if given.proxy else {})
         | ({"apiserver-flags": given.apiserver_flags} if given.apiserver_flags else {}),
     )
@@ -138,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--replicas", type=int, default=default.replicas, help="API servers (%(default)s)")
     up.add_argument("--secrets", type=int, default=0, metavar="N", help="Secrets to begin with (%(default)s)")
     up.add_argument("--pools", type=int, default=default.pools, metavar="N", help="node pools (%(default)s)")
+    up.add_argument("--vaults", type=int, choices=(1, 2), default=default.vaults, help="(%(default)s)")
     up.add_argument("--access", choices=("local", "entra"), default=default.access)
     up.add_argument("--key-vault", choices=("public", "private"), default=default.key_vault)
     up.add_argument("--no-kms", action="store_true", help="begin with KMS off")

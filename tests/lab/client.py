@@ -117,7 +117,7 @@ class LabClient:
         return None if found is None else dict(found)
 
     def key_id(self, key: str = "kms") -> str:
-        """The id of the newest version of a key in the lab's vault: ``kms`` or ``kms-new``."""
+        """The id of the newest version of a key: ``kms`` or ``kms-new``, or in another vault ``lab-kv2/kms``."""
         return str(self._ask("key-id", key=key))
 
     def fault(self, kind: str, arg: str = "") -> None:

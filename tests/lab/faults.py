@@ -106,13 +106,14 @@ def _key(lab: Laboratory, words: list[str]) -> None:
         "ec": {"kty": "EC"},
         "rsa": {"kty": "RSA"},
     }
-    if words[:1] == ["rotated"] and len(name) < 2:
-        lab.azure.vault.add_key(*name or ["kms"])
-        return
-    if state not in states or len(name) > 1:
+    if (state not in states and state != "rotated") or len(name) > 1:
         raise BadFault(f"a key cannot be {' '.join(words) or 'nothing'}")
     try:
-        lab.azure.vault.set_key(*name, **states[state])
+        vault, key = lab.azure.key(*name or ["kms"])
+        if state == "rotated":
+            vault.add_key(key)
+        else:
+            vault.set_key(key, **states[state])
     except KeyError:
         raise BadFault(f"the vault has no key {name[0]}") from None
 
@@ -212,6 +213,7 @@ def _role(lab: Laboratory, words: list[str]) -> None:
     azure = lab.azure
     principals = {"cluster": azure.cluster_identity.object_id, "operator": azure.operator.object_id}
     places = {
+        **{name: vault.resource_id for name, vault in azure.vaults.items()},
         "vault": azure.vault.resource_id,
         "group": azure.cluster()["id"].partition("/providers/")[0],
         "cluster": azure.cluster()["id"],
@@ -306,7 +308,7 @@ FAULTS: dict[str, Fault] = {
     "release": Fault("", "let the operations that hang go on", _release),
     "key": Fault(
         "disabled|enabled|expired|unexpired|not-yet-valid|valid|deleted|recovered|ungranted|granted|no-encrypt|"
-        "all-operations|ec|rsa|rotated [KEY]",
+        "all-operations|ec|rsa|rotated [[VAULT/]KEY]",
         "the vault's key, as a colleague would change it",
         _key,
     ),
@@ -319,7 +321,7 @@ FAULTS: dict[str, Fault] = {
         words=2,
     ),
     "role": Fault(
-        "assign|assign-now cluster|operator vault|cluster|group|subscription|SCOPE ROLE | remove WHO WHERE",
+        "assign|assign-now cluster|operator vault|lab-kv2|cluster|group|subscription|SCOPE ROLE | remove WHO WHERE",
         "a role by its name, in effect already or (-now) after the delay; or all roles at and below a scope taken away",
         _role,
     ),

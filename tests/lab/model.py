@@ -101,5 +101,7 @@ class LabOptions:
     rtt_ms: float = 0.0
     roll_seconds: float = 0.0
     pools: int = 2
+    vaults: int = 1
+    """With a second one, ``lab-kv2``, open to every network, the cluster may be moved from one to the other."""
     extra: dict[str, str] = field(default_factory=dict)
     """``proxy``: one before the API servers. ``apiserver-flags``: more flags for real ones, after the lab's own."""

@@ -15,6 +15,7 @@ from azext_kmsmigrate.migration.journal import (
     CanaryRecord,
     Journal,
     JournalUnreadableError,
+    SkippedCheck,
     StepRecord,
     from_document,
     to_document,
@@ -51,6 +52,7 @@ journals = st.builds(
     support_plan=texts,
     plan_digest=texts,
     forced_until=texts,
+    skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 

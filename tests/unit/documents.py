@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.check_document import CheckDocument, ChecksDocument, FindingDocument, SkippedCheckDocument
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.step import TITLES, StepId
 from azext_kmsmigrate.results import (
+    CheckReport,
     ClusterDocument,
     CountsDocument,
     EstimateDocument,
@@ -40,6 +42,13 @@ EVIDENCE = EvidenceDocument(
     "kms-v2", "behavioural", 2, 1, ["a sign"], 10, [PASS, PASS], "1.27.1", [LONG], "a", "b", ["lacks this", "and that"]
 )
 EXPOSURE = ExposureDocument("2026-01-31T09:00:00Z", None)
+FINDINGS = [FindingDocument(LONG, LONG, LONG, "block"), FindingDocument(LONG, "It is.", "Type: x", "info")]
+CHECKS = [
+    CheckDocument("AZ-04", "AZ", LONG, "block", "failed", FINDINGS, LONG, "", "", "https://x"),
+    CheckDocument("K-10", "K", LONG, "block", "unknown", [], LONG, LONG, LONG, "https://x"),
+    CheckDocument("V-16", "V", LONG, "block", "not-applicable", [], LONG, LONG, "", "https://x"),
+]
+SKIPPED = [SkippedCheckDocument("C-03", LONG, "2026-01-31T09:00:00Z")]
 PLAN = PlanDocument(
     CLUSTER,
     GoalDocument("1.27.1", KEY, "Public", ""),
@@ -57,19 +66,32 @@ PLAN = PlanDocument(
     [LONG],
     [ManualDocument(LONG, "az")],
     f"az aks kms-migrate start -g {'g' * 90}",
+    ChecksDocument(1, 2, 3, 4, ["K-12"]),
 )
 RUN = RunResult(
-    CLUSTER, RunState.NOTHING_TO_DO, LONG, STEPS, EVIDENCE, FAILED, EXPOSURE, PROBLEM, [KEY], f"az aks {LONG}"
+    CLUSTER,
+    RunState.NOTHING_TO_DO,
+    LONG,
+    STEPS,
+    EVIDENCE,
+    FAILED,
+    EXPOSURE,
+    PROBLEM,
+    [KEY],
+    f"az aks {LONG}",
+    CHECKS,
+    SKIPPED,
 )
 STATUS = Status(
     CLUSTER,
     "summary",
     [s.value for s in StepId],
     PROBLEM,
-    JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY),
+    JournalDocument("t", None, STEPS, EXPOSURE, LONG, KEY, SKIPPED),
     "somebody",
     f"az aks kms-migrate start -g {'g' * 90} -n {'c' * 63}",
     ["upgrade"],
 )
 VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
-ALL = [PLAN, RUN, STATUS, VERIFICATION]
+CHECK = CheckReport(CLUSTER, False, CHECKS, 1, 2, 3, 4, 5, PROBLEM, f"az aks {LONG}")
+ALL = [PLAN, RUN, STATUS, VERIFICATION, CHECK]

@@ -200,3 +200,15 @@ def test_tier_support_plan_and_surge_are_read() -> None:
     assert (facts.support_plan, facts.tier, facts.pools[0].surge) == (SupportPlan.LONG_TERM, "Premium", "33%")
     assert arm().support_plan is SupportPlan.COMMUNITY
     assert arm(supportPlan="SomethingNew").support_plan is SupportPlan.COMMUNITY
+
+
+def test_who_may_reach_the_api_server_is_read() -> None:
+    assert (arm().private, arm().authorized_ranges) == (False, ())
+    closed = arm(apiServerAccessProfile={"enablePrivateCluster": True, "authorizedIPRanges": ["10.0.0.0/8"]})
+    assert (closed.private, closed.authorized_ranges) == (True, ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(("power", "read"), [(None, "Running"), ({"code": "Stopped"}, "Stopped")])
+def test_whether_a_pool_runs_is_read(power: dict[str, str] | None, read: str) -> None:
+    pool = {"name": "system", "orchestratorVersion": "1.26.15", "powerState": power}
+    assert arm(agentPoolProfiles=[pool]).pools[0].power == read

@@ -43,6 +43,13 @@ DEPRECATED = (
             "KMSM232",
             "aks-user-12345-vmss000001, shop/cart",
         ),
+        ("ValidationError", DEPRECATED, "KMSM230", "flowcontrol.apiserver.k8s.io.prioritylevelconfigurations.v1beta1"),
+        (
+            "UpgradeFailed",
+            "Drain of node aks-user-0 did not complete. PDB debug info: shop blocked by pdb cart with 0 unready pods.",
+            "KMSM232",
+            "aks-user-0, cart",
+        ),
         ("PodDrainFailure", "it took too long", "KMSM232", "it took too long"),
         ("QuotaExceeded", "Operation could not be completed as it results in exceeding quota.", "KMSM233", None),
         ("SubnetIsFull", "Subnet nodes does not have enough capacity for 31 IP addresses.", "KMSM234", None),

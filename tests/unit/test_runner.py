@@ -125,9 +125,12 @@ def test_the_target_typed_first_is_kept_by_the_run_that_continues() -> None:
     assert result.journal.original_key_id == KEY
 
 
+PRIVATE_VAULT = "/subscriptions/sub/resourceGroups/shop/providers/Microsoft.KeyVault/vaults/vault"
+
+
 def test_a_private_vault_is_given_back_as_it_was() -> None:
     sim = SimCluster()
-    private = KmsProfile(True, KEY, NetworkAccess.PRIVATE, "/subscriptions/s/vaults/v")
+    private = KmsProfile(True, KEY, NetworkAccess.PRIVATE, PRIVATE_VAULT)
     sim.meddle(lambda facts: replace(facts, vnet_integration=True, kms=private))
     assert_completes(sim)
     assert sim.azure.show().kms == private

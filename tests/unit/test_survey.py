@@ -185,7 +185,11 @@ TOPICS = st.lists(
 @given(TOPICS, st.randoms())
 def test_the_result_does_not_depend_on_who_is_first(drawn: list[tuple[int, str, float]], chance: Any) -> None:
     def look(number: int, seconds: float) -> Callable[[], Any]:
-        return lambda: time.sleep(seconds) or number
+        def answer() -> int:
+            time.sleep(seconds)
+            return number
+
+        return answer
 
     looks = {topic(str(number), service): look(number, seconds) for number, service, seconds in drawn}
     wanted = list(looks)

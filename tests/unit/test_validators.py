@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import AzCLIError, InvalidArgumentValueError
 
-from azext_kmsmigrate._validators import validate_target
+from azext_kmsmigrate._validators import complete_check_ids, validate_skipped_checks, validate_target
 
 KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
@@ -116,3 +116,26 @@ def test_a_time_that_cannot_be_taken_is_refused_with_the_reason(text: str, reaso
     typed = SimpleNamespace(resource_group_name="shop", name="blue", force_upgrade_until=text)
     with pytest.raises(InvalidArgumentValueError, match=f"KMSM530.*{reason}"):
         validate_target(typed)
+
+
+def skipping(*checks: str) -> Any:
+    return SimpleNamespace(resource_group_name="shop", name="blue", skip_check=list(checks))
+
+
+def test_ids_of_checks_are_taken_in_any_case() -> None:
+    namespace = skipping("k-10", "AZ-04")
+    validate_skipped_checks(namespace)
+    assert namespace.skip_check == ["K-10", "AZ-04"]
+    validate_skipped_checks(SimpleNamespace(skip_check=None))
+
+
+@pytest.mark.parametrize(("typed", "near"), [("K-13", "K-12"), ("AZ04", "AZ-04"), ("C1", "C-01"), ("lunch", "AZ-01")])
+def test_an_id_that_is_none_is_refused_with_those_that_are_near(typed: str, near: str) -> None:
+    with pytest.raises(AzCLIError, match="KMSM509") as refused:
+        validate_skipped_checks(skipping("K-10", typed))
+    assert near in refused.value.recommendations[0]
+
+
+def test_ids_are_completed() -> None:
+    assert complete_check_ids("c-0") == [f"C-0{n}" for n in (1, 2, 3, 5, 6, 7)]
+    assert complete_check_ids("x") == []

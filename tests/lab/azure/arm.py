@@ -12,7 +12,6 @@ from tests.lab.azure import kubeconfig, rules, upgrades
 from tests.lab.azure.cluster import Json, Kms
 from tests.lab.azure.faults import Fault, Faults
 from tests.lab.azure.gate import Gate
-from tests.lab.azure.keyvault import KeyVault
 from tests.lab.azure.metadata import LOCATION, RESOURCE_GROUP, SUBSCRIPTION_ID
 from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.operations import ClusterOperations, Operation
@@ -40,7 +39,7 @@ class AksResources:
         faults: Faults,
         gate: Gate,
         obstacles: Obstacles,
-        vault: KeyVault,
+        key_usable: Callable[[str], bool],
         base_url: Callable[[], str],
     ) -> None:
         self._operations = operations
@@ -48,7 +47,7 @@ class AksResources:
         self._faults = faults
         self._gate = gate
         self._obstacles = obstacles
-        self._vault = vault
+        self._key_usable = key_usable
         self._base_url = base_url
 
     def offer(self, offers: Offers) -> None:
@@ -129,7 +128,7 @@ class AksResources:
         obstacles = self._obstacles
         return rules.Surroundings(
             self._offers,
-            key_usable=self._vault.usable_in_public(key),
+            key_usable=self._key_usable(key),
             api_version=request.query["api-version"],
             node_group_locks=obstacles.locks_of_node_group(self._cluster),
             missing_identity=obstacles.missing_identity(self._cluster),

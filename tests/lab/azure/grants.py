@@ -93,7 +93,7 @@ class Grants:
 
     def _held(self, principal_id: str, scope: str) -> Iterator[Permission]:
         latest = time.time() - self.delay_seconds
-        for assignment in self._resources.listed(ASSIGNMENTS):
+        for assignment in self._resources.view(ASSIGNMENTS):
             properties = assignment["properties"]
             if properties["principalId"] != principal_id or not within(scope, properties["scope"]):
                 continue
@@ -106,7 +106,7 @@ class Grants:
         return [Permission.of(document) for document in documents]
 
     def _denied(self, principal_id: str, action: str, scope: str, data: bool) -> bool:
-        for denial in self._resources.listed(DENIALS):
+        for denial in self._resources.view(DENIALS):
             properties = denial["properties"]
             named = {principal["id"] for principal in properties.get("principals") or []}
             spared = {principal["id"] for principal in properties.get("excludePrincipals") or []}

@@ -39,6 +39,7 @@ from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
 
 VAULT_NAME = "lab-kv"
+SECOND_VAULT = "lab-kv2"
 KEY = "kms"
 NEW_KEY = "kms-new"
 
@@ -69,8 +70,13 @@ class LocalAzure:
         grants = Grants(resources)
         tls = self._authority.server_context()
         self.vault = KeyVault(VAULT_NAME, tls, identity, self.cluster_identity, resources, grants, self._log)
-        for name in (KEY, NEW_KEY):
-            self.vault.add_key(name)
+        self.vaults = {VAULT_NAME: self.vault}
+        if options.vaults > 1:
+            second = KeyVault(SECOND_VAULT, tls, identity, self.cluster_identity, resources, grants, self._log)
+            self.vaults[SECOND_VAULT] = second
+        for vault in self.vaults.values():
+            for name in (KEY, NEW_KEY):
+                vault.add_key(name)
         locks = Locks(resources)
         gate = Gate(identity, resources, grants, locks)
         network = Network(resources, gate, self._document)
@@ -85,9 +91,11 @@ class LocalAzure:
         services = (
             identity,
             Metadata(identity, resources, base_url),
-            AksResources(self._operations, _offers(options), self._faults, gate, self.obstacles, self.vault, base_url),
+            AksResources(
+                self._operations, _offers(options), self._faults, gate, self.obstacles, self._usable, base_url
+            ),
             Maintenance(resources, gate),
-            VaultManagement(resources, {VAULT_NAME: self.vault}, gate),
+            VaultManagement(resources, self.vaults, gate),
             network,
             compute,
             self.identities,
@@ -99,6 +107,9 @@ class LocalAzure:
         self._aks = next(service for service in services if isinstance(service, AksResources))
         for service in services:
             service.add_routes(router)
+
+    def _usable(self, key_id: str) -> bool:
+        return any(vault.usable_in_public(key_id) for vault in self.vaults.values())
 
     def _document(self) -> model.Json:
         return self._operations.document
@@ -113,8 +124,9 @@ class LocalAzure:
         self.identities.create(self.cluster_identity)
         subscription = f"/subscriptions/{SUBSCRIPTION_ID}"
         self.grants.assign_long_ago(self.operator.object_id, OWNER.id, subscription)
-        self.vault.grant(self.operator, {"get"})
-        self.vault.grant(self.cluster_identity, ALL_OPERATIONS)
+        for vault in self.vaults.values():
+            vault.grant(self.operator, {"get"})
+            vault.grant(self.cluster_identity, ALL_OPERATIONS)
         if self.options.key_vault == "private":
             cluster = self.cluster_identity.object_id
             self.grants.assign_long_ago(cluster, KEY_VAULT_CONTRIBUTOR.id, self.vault.resource_id)
@@ -146,7 +158,8 @@ class LocalAzure:
     def start(self) -> None:
         """Listen, and write the az profile into the directory."""
         self._server.start()
-        self.vault.start()
+        for vault in self.vaults.values():
+            vault.start()
         self._environment = profile.environment(
             profile.write_profile(self._directory / "azure-config", self.url, self.operator), self._authority
         )
@@ -155,7 +168,8 @@ class LocalAzure:
         """Close both listeners and every connection; safe to call twice."""
         self._operations.release()
         self._server.stop()
-        self.vault.stop()
+        for vault in self.vaults.values():
+            vault.stop()
 
     def attach(self, plane: Plane) -> None:
         """From now on accepted PUTs drive this control plane, and its endpoint is in the kubeconfigs."""
@@ -169,8 +183,14 @@ class LocalAzure:
         return EntraTrust(self._identity.issuer, AKS_SERVER_APP, self.ca_pem, self.operator.object_id)
 
     def key_id(self, name: str = KEY) -> str:
-        """The versioned id of ``kms`` or ``kms-new``."""
-        return self.vault.key_id(name)
+        """The versioned id of ``kms`` or ``kms-new``, in the first vault unless it is ``<vault>/<key>``."""
+        vault, key = self.key(name)
+        return vault.key_id(key)
+
+    def key(self, name: str) -> tuple[KeyVault, str]:
+        """The vault and the key of ``[<vault>/]<key>``; raises ``KeyError`` for what is not there."""
+        vault, _, key = name.rpartition("/")
+        return self.vaults[vault or VAULT_NAME], key
 
     def environment(self) -> dict[str, str]:
         """The variables with which an unmodified az is signed in here; only after ``start``."""

@@ -19,7 +19,7 @@ from tests.lab.azure.private_links import PrivateLinks
 from tests.lab.azure.refusal import ServiceError
 from tests.lab.azure.resources import Resources
 from tests.lab.azure.subnets import addresses_of, free_addresses
-from tests.lab.azure.upgrade_rules import ApiUse
+from tests.lab.azure.upgrade_rules import ApiUse, forced
 from tests.lab.controlplane.ports import Plane
 
 
@@ -78,7 +78,8 @@ class Obstacles:
         surge = surge_nodes(pool)
         self._check_quota(pool, surge)
         self._check_addresses(document, pool, surge)
-        self._check_drain(name)
+        if not forced(document):
+            self._check_drain(name)
 
     def _check_quota(self, pool: Json, surge: int) -> None:
         family, cores = SIZES.get(pool["vmSize"], ("", 0))

@@ -25,6 +25,8 @@ class Resources:
         self.page_size = 50
         self._base_url = base_url
         self._documents: dict[str, Json] = {}
+        # Type -> keys, in the order in which they came; what is replaced keeps its place.
+        self._kinds: dict[str, dict[str, None]] = {}
 
     def get(self, resource_id: str) -> Json | None:
         with self.lock:
@@ -38,6 +40,7 @@ class Resources:
             stored = {**names, **copy.deepcopy(document)}
             stored["id"] = kept.get("id", stored["id"])
             self._documents[_key(resource_id)] = stored
+            self._kinds.setdefault(stored["type"].lower(), {})[_key(resource_id)] = None
             return copy.deepcopy(stored)
 
     def patch(self, resource_id: str, patch: Json | None) -> Json | None:
@@ -50,16 +53,20 @@ class Resources:
 
     def delete(self, resource_id: str) -> Json | None:
         with self.lock:
-            return self._documents.pop(_key(resource_id), None)
+            gone = self._documents.pop(_key(resource_id), None)
+            if gone is not None:
+                self._kinds[gone["type"].lower()].pop(_key(resource_id))
+            return gone
 
     def listed(self, kind: str, scope: str = "") -> list[Json]:
         """Those of one type at or below a scope, in the order in which they came."""
+        return [copy.deepcopy(document) for document in self.view(kind) if within(document["id"], scope)]
+
+    def view(self, kind: str) -> list[Json]:
+        """All of one type, not copied: for looking only. A vault under KMS v1 looks once for every Secret."""
         with self.lock:
-            return [
-                copy.deepcopy(document)
-                for key, document in self._documents.items()
-                if document["type"].lower() == kind.lower() and within(key, scope)
-            ]
+            keys = self._kinds.get(kind.lower(), ())
+            return [self._documents[key] for key in keys]
 
     def page(self, request: Request, values: list[Json]) -> Response:
         """One page of a list; ``nextLink`` leads to the next."""

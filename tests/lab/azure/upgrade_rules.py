@@ -70,7 +70,7 @@ def check_failed_pools(stored: Json, wanted: Json) -> None:
 
 def check_budgets(wanted: Json, budgets: Callable[[], list[Json]], api_version: str) -> None:
     """``UnsatisfiablePDB``: budgets that allow no eviction at all, when nodes are to be replaced."""
-    if not _pools_change(wanted) or (_forced(wanted) and api_version >= _OVERRIDES_BUDGETS):
+    if not _pools_change(wanted) or (forced(wanted) and api_version >= _OVERRIDES_BUDGETS):
         return
     problems = [problem for problem in map(_unsatisfiable, budgets()) if problem]
     if problems:
@@ -91,7 +91,7 @@ def check_api_use(wanted: Json, uses: Sequence[ApiUse]) -> None:
     current = Version.parse(wanted["properties"]["currentKubernetesVersion"])
     target = Version.parse(wanted["properties"]["kubernetesVersion"])
     low, high = (current.major, current.minor), (target.major, target.minor)
-    if high <= low or high < _FIRST_STOPPED or _forced(wanted):
+    if high <= low or high < _FIRST_STOPPED or forced(wanted):
         return
     recent = [use for use in uses if low < use.minor <= high and time.time() - use.seen < _SEEN_SECONDS]
     if not recent:
@@ -132,7 +132,11 @@ def _unsatisfiable(budget: Json) -> str:
     return f"PDB {name} has minAvailable({text}) >= expectedPods({expected})  can't proceed with put operation"
 
 
-def _forced(wanted: Json) -> bool:
+def forced(wanted: Json) -> bool:
+    """Whether an override is in force. It overrides PodDisruptionBudgets at the drain too, before every other setting.
+
+    Source: azure-aks-docs, upgrade options, "Force upgrade".
+    """
     override = (wanted["properties"].get("upgradeSettings") or {}).get("overrideSettings") or {}
     until = override.get("until")
     if not override.get("forceUpgrade") or not until:

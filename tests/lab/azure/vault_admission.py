@@ -54,6 +54,10 @@ def check_network(vault: Json, caller: Caller) -> None:
             f"Vault: {name};location={LOCATION}"
         )
         raise VaultError(403, "Forbidden", message, inner="ForbiddenByConnection")
+    if properties.get("publicNetworkAccess") == "SecuredByPerimeter":
+        # The perimeter overrides the firewall and its bypass. Ours: the inner code is in no public source.
+        message = "Request was denied by the network security perimeter of the vault."
+        raise VaultError(403, "Forbidden", message, inner="ForbiddenByNsp")
     rules = properties.get("networkAcls") or {}
     if rules.get("defaultAction", "Allow") == "Allow":
         return

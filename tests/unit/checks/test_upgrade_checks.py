@@ -20,14 +20,13 @@ from azext_kmsmigrate.checks.quota import COMPUTE, Compute, Usage, VmSize
 from azext_kmsmigrate.checks.scene import Scene
 from azext_kmsmigrate.checks.subnet import SUBNETS, Subnet
 from azext_kmsmigrate.checks.suite import CheckResult, Outcome
-from azext_kmsmigrate.checks.versions import LONG_TERM, OFFICIAL, VERSIONS, MinorVersion
 from azext_kmsmigrate.checks.volume import VOLUMES, Volume
 from azext_kmsmigrate.checks.webhook import WEBHOOKS, Rule, Webhook
 from azext_kmsmigrate.migration.facts import SupportPlan
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.plan import Goal
-from tests.unit.scenes import NOW, result, scene
 from tests.unit.situations import OFF, cluster, offers, pool, v
+from tests.unit.upgrade_scenes import NOW, result, scene
 
 V2 = cluster("1.27.1")  # nothing is left to upgrade
 
@@ -80,42 +79,40 @@ def test_a_version_that_is_asked_for_and_not_offered_blocks_and_names_one_that_i
     assert_fails("U-02", scene(goal=Goal("1.28.5")), "Kubernetes 1.28.5", "-g shop -n blue -k 1.27.1")
 
 
-LISTED = {(1, 27): MinorVersion(frozenset({LONG_TERM})), (1, 34): MinorVersion(frozenset({OFFICIAL, LONG_TERM}))}
-
-
-def under(profile: Profile, target: str) -> Scene:
-    facts = cluster(support_plan=SupportPlan(profile.support_plan), tier=profile.tier)
+def under(tier: str, plan: SupportPlan, target: str, goal: Goal | None = None) -> Scene:
+    """1.27 is under long term support only, 1.34 under both plans."""
     offered = offers(target, plans={"1.27": "lts", "1.34": "both"})
-    return scene({PROFILE: profile, VERSIONS: LISTED}, facts=facts, offered=offered)
+    return scene(facts=cluster(support_plan=plan, tier=tier), offered=offered, goal=goal)
+
+
+COMMUNITY, LONG_TERM = SupportPlan.COMMUNITY, SupportPlan.LONG_TERM
 
 
 @pytest.mark.parametrize(
-    ("profile", "target"),
-    [(Profile(), "1.34.4"), (Profile("Premium", LONG_TERM), "1.27.1"), (Profile("Premium", LONG_TERM), "1.34.4")],
+    ("tier", "plan", "target"),
+    [("Free", COMMUNITY, "1.34.4"), ("Premium", LONG_TERM, "1.27.1"), ("Premium", LONG_TERM, "1.34.4")],
 )
-def test_a_support_plan_that_has_the_version(profile: Profile, target: str) -> None:
-    assert_passes("U-18", under(profile, target))
+def test_a_support_plan_that_has_the_version(tier: str, plan: SupportPlan, target: str) -> None:
+    assert_passes("U-18", under(tier, plan, target))
 
 
 def test_a_version_under_long_term_support_only_blocks_without_it() -> None:
     words = ("Kubernetes 1.27.1", "--tier premium --k8s-support-plan AKSLongTermSupport")
-    assert_fails("U-18", under(Profile("Standard"), "1.27.1"), *words)
+    assert_fails("U-18", under("Standard", COMMUNITY, "1.27.1"), *words)
 
 
 def test_long_term_support_that_is_asked_for_goes_with_the_upgrade() -> None:
-    goal = Goal(support_plan=SupportPlan.LONG_TERM, tier="premium")
-    seen = under(Profile("Standard"), "1.27.1")
-    asked = scene(dict(seen.seen), facts=seen.cluster, offered=seen.situation.offers, goal=goal)
+    asked = under("Standard", COMMUNITY, "1.27.1", Goal(support_plan=LONG_TERM, tier="premium"))
     for id_ in ("U-01", "U-18"):
         assert_passes(id_, asked)
 
 
 def test_a_way_under_long_term_support_only_is_a_way() -> None:
-    assert_passes("U-01", under(Profile("Standard"), "1.27.1"))
+    assert_passes("U-01", under("Standard", COMMUNITY, "1.27.1"))
 
 
 def test_long_term_support_without_its_tier_blocks() -> None:
-    assert_fails("U-18", under(Profile("Standard", LONG_TERM), "1.27.1"), "az aks update", "--tier premium")
+    assert_fails("U-18", under("Standard", LONG_TERM, "1.27.1"), "az aks update", "--tier premium")
 
 
 # U-03, U-04, U-05, U-10, U-17: pools

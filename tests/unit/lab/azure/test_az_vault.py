@@ -85,3 +85,25 @@ def test_a_key_is_looked_at(lab: Lab, az: Az) -> None:
     lab.azure.vault.change(networkAcls={"defaultAction": "Deny"})
     refused = az(lab, "keyvault", "key", "show", "--id", lab.azure.key_id())
     assert "ForbiddenByFirewall" in refused.stderr
+
+
+def test_windows_events_and_rules(lab: Lab, az: Az) -> None:
+    cluster = ("-g", "lab", "--cluster-name", "demo")
+    window = ("--name", "default", "--weekday", "Monday", "--start-hour", "1")
+    assert az(lab, "aks", "maintenanceconfiguration", "add", *cluster, *window).code == 0
+    assert [one["name"] for one in az(lab, "aks", "maintenanceconfiguration", "list", *cluster).json()] == ["default"]
+    (event,) = az(lab, "monitor", "activity-log", "list", "-g", "lab", "--offset", "1h").json()
+    assert event["caller"] == lab.azure.operator.client_id
+    assert "maintenanceConfigurations/write" in event["operationName"]["value"]
+    (group,) = az(lab, "network", "nsg", "list", "-g", "lab").json()
+    assert group["securityRules"] == []
+    definition = az(lab, "role", "definition", "list", "--name", "Key Vault Crypto User").json()
+    assert definition[0]["permissions"][0]["dataActions"] == list(CRYPTO_USER.permission.data_actions)
+
+
+def test_access_policies(lab: Lab, az: Az) -> None:
+    az(lab, "keyvault", "update", *VAULT, "--enable-rbac-authorization", "false").json()
+    assert not lab.azure.vault.usable_in_public(lab.azure.key_id())
+    policy = ("--object-id", lab.azure.cluster_identity.object_id, "--key-permissions", "encrypt", "decrypt")
+    az(lab, "keyvault", "set-policy", *VAULT, *policy).json()
+    assert lab.azure.vault.usable_in_public(lab.azure.key_id())

@@ -12,6 +12,7 @@ from tests.lab.azure.compute import usage_id
 from tests.lab.azure.metadata import group_id
 from tests.lab.azure.network import NODES_NSG
 from tests.lab.azure.obstacles import surge_nodes
+from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR
 from tests.lab.azure.upgrade_rules import ApiUse
 from tests.unit.lab.azure.conftest import Lab, LabFactory
 
@@ -201,6 +202,7 @@ def test_a_key_that_aks_cannot_use(off: Lab, change: dict[str, Any]) -> None:
     [
         {"networkAcls": {"defaultAction": "Deny"}},
         {"publicNetworkAccess": "Disabled"},
+        {"publicNetworkAccess": "SecuredByPerimeter"},
         {"tenantId": "22222222-2222-4333-8444-555555555555"},
         {"enableRbacAuthorization": False},
     ],
@@ -270,6 +272,22 @@ def test_a_missing_grant_is_not_seen_in_private(private: Lab) -> None:
     assert _enable_private(private)[0] == 200
     assert private.settled()["status"] == "Succeeded"
     assert private.plane.calls == [("set_kms", private.azure.key_id())]
+
+
+def test_from_a_public_vault_to_a_private_one(new_lab: LabFactory) -> None:
+    lab = new_lab(vaults=2)
+    azure = lab.azure
+    second = azure.vaults["lab-kv2"]
+    azure.patch_cluster({"properties": {"apiServerAccessProfile": {"enableVnetIntegration": True}}})
+    azure.grants.assign(azure.cluster_identity.object_id, KEY_VAULT_CONTRIBUTOR.id, second.resource_id)
+    second.change(publicNetworkAccess="Disabled")
+    key = azure.key_id("lab-kv2/kms")
+    assert _enable(lab, keyId=key)[1]["code"] == "AzureKeyVaultKmsValidateIdentityPermissionCustomerError"
+    private = {"keyVaultNetworkAccess": "Private", "keyVaultResourceId": second.resource_id}
+    assert _enable(lab, keyId=key, **private)[0] == 200
+    assert lab.settled()["status"] == "Succeeded"
+    assert lab.plane.calls == [("set_kms", key)]
+    assert azure.vault.resource() != second.resource()
 
 
 def test_long_term_support(new_lab: LabFactory) -> None:
