@@ -61,12 +61,12 @@ def test_what_is_good_to_know_and_stops_nothing(
     assert result_of(check, scene()).outcome is Outcome.PASSED
 
 
-def test_a_failed_pool_is_no_more_than_a_warning_where_neither_an_upgrade_nor_kms_is_left() -> None:
+def test_a_failed_pool_stops_turning_kms_on_and_nothing_where_only_secrets_are_left() -> None:
     failed = (pool("1.27.1", state="Failed"),)
     enabling = scene(cluster("1.27.1", kms=OFF, pools=failed))
     assert result_of("AZ-04", enabling).severity is Severity.BLOCK
     proving = scene(cluster("1.27.1", pools=failed), kept=journal(StepId.ENABLE_KMS))
-    assert result_of("AZ-04", proving).severity is Severity.WARN
+    assert result_of("AZ-04", proving).outcome is Outcome.NOT_APPLICABLE
 
 
 def test_a_pool_that_this_migrations_own_upgrade_failed_is_mended_by_the_run() -> None:
