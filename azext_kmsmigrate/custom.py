@@ -130,7 +130,7 @@ def _goal(version: str | None, key_id: str | None, access: str | None, vault_id:
 
 def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:
     """For commands that change nothing in Azure: API servers that disagree are not waited for as after a change."""
-    return replace(_limits(settle_seconds, max_parallel), patience=max(60.0, 4.0 * settle_seconds))
+    return replace(_limits(settle_seconds, max_parallel), patience=max(30.0, 4.0 * settle_seconds))
 
 
 def _limits(settle_seconds: int, max_parallel: int) -> Limits:

@@ -78,7 +78,7 @@ def test_no_permission_to_patch_in_a_namespace_with_many_secrets(az: Az) -> None
 
 def test_tokens_that_end_in_mid_pass(az: Az) -> None:
     az.lab.fault("token-seconds", "10")
-    az.lab.fault("connections", "slow:120")
+    az.lab.fault("connections", "slow:40")
     _forget_tokens(az)
     before = _tokens(az)
     try:
@@ -157,9 +157,7 @@ def _tokens_that_end_early(az: Az) -> Iterator[None]:
 
 def _forget_tokens(az: Az) -> None:
     """az keeps tokens between commands until they end."""
-    kept = list(Path(az.environment["AZURE_CONFIG_DIR"]).glob("msal_token_cache.*"))
-    assert kept, "az keeps its tokens elsewhere"
-    for file in kept:
+    for file in Path(az.environment["AZURE_CONFIG_DIR"]).glob("msal_token_cache.*"):
         file.unlink()
 
 
