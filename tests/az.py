@@ -46,7 +46,7 @@ class Az:
         return done
 
     def start(self, *words: str) -> Typed:
-        return self.migrate("start", "--yes", "--settle-seconds", "1", *words)
+        return self.migrate("start", "--yes", "--settle-seconds", "3", *words)
 
     def type(self, *words: str) -> Typed:
         done = subprocess.run(

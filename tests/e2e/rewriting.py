@@ -53,7 +53,7 @@ def real_lab(extensions: Path, name: str, **options: Any) -> Iterator[Az]:
 
 def turn_kms_v2_on(az: Az) -> None:
     """On a cluster of 1.27 or later without KMS; proven at the end, by the counters."""
-    done = checked(az.start("--key-id", az.lab.key_id(), "--key-vault-access", "Public"))
+    done = checked(az.start(*SETTLE, "--key-id", az.lab.key_id(), "--key-vault-access", "Public"))
     assert_proven(done, az.lab, StoredForm.KMS_V2)
 
 
