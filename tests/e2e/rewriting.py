@@ -25,7 +25,7 @@ from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
 CANARY = "kube-system/aks-kms-migrate-canary"
 SETTLE = ("--settle-seconds", "1")
 PROVEN, UNPROVEN = 0, 11
-_PATIENCE = 30.0  # seconds
+_PATIENCE = 90.0  # seconds; only so that what never comes about fails
 _SETTLED = "(sign: direct).\n", "(sign: behavioural).\n", "(sign: none).\n"
 
 # Words of the API server's, etcd's and the vault's: an outcome names a class instead.
