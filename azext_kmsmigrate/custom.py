@@ -63,9 +63,8 @@ def verify(
     max_parallel: int = 64,
     report_file: str | None = None,
 ) -> Verification:
-    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel)).verify(
-        tuple(namespace or ())
-    )
+    limits = _at_rest(settle_seconds, max_parallel, patience=30.0)
+    found = runner_for(cmd, resource_group_name, name, limits).verify(tuple(namespace or ()))
     if report_file:
         write_report(report_file, found)
     return found.shortened(100)
@@ -120,7 +119,8 @@ def rewrite_secrets(
     max_parallel: int = 64,
     yes: bool = False,
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel))
+    # One API server that begins anew in the middle is waited for.
+    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel, patience=60.0))
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
@@ -128,9 +128,9 @@ def _goal(version: str | None, key_id: str | None, access: str | None, vault_id:
     return Goal(version or "", key_id or "", NetworkAccess(access) if access else None, vault_id or "")
 
 
-def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:
+def _at_rest(settle_seconds: int, max_parallel: int, patience: float) -> Limits:
     """For commands that change nothing in Azure: API servers that disagree are not waited for as after a change."""
-    return replace(_limits(settle_seconds, max_parallel), patience=max(30.0, 4.0 * settle_seconds))
+    return replace(_limits(settle_seconds, max_parallel), patience=max(patience, 4.0 * settle_seconds))
 
 
 def _limits(settle_seconds: int, max_parallel: int) -> Limits:
