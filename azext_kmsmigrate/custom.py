@@ -117,9 +117,8 @@ def verify(
     max_parallel: int = 64,
     report_file: str | None = None,
 ) -> Verification:
-    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel)).verify(
-        tuple(namespace or ())
-    )
+    limits = _at_rest(settle_seconds, max_parallel, patience=30.0)
+    found = runner_for(cmd, resource_group_name, name, limits).verify(tuple(namespace or ()))
     if report_file:
         write_report(report_file, found)
     return found.shortened(MOST_NAMED)
@@ -194,7 +193,9 @@ def rewrite_secrets(
     take_over: bool = False,
     yes: bool = False,
 ) -> RunResult:
-    runner = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), take_over=take_over)
+    # One API server that begins anew in the middle is waited for.
+    limits = _at_rest(settle_seconds, max_parallel, patience=60.0)
+    runner = runner_for(cmd, resource_group_name, name, limits, take_over=take_over)
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 
@@ -216,9 +217,9 @@ def _goal(
     )
 
 
-def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:
+def _at_rest(settle_seconds: int, max_parallel: int, patience: float) -> Limits:
     """For commands that change nothing in Azure: API servers that disagree are not waited for as after a change."""
-    return replace(_limits(settle_seconds, max_parallel), patience=max(60.0, 4.0 * settle_seconds))
+    return replace(_limits(settle_seconds, max_parallel), patience=max(patience, 4.0 * settle_seconds))
 
 
 def _limits(settle_seconds: int, max_parallel: int) -> Limits:
