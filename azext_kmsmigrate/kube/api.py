@@ -97,8 +97,15 @@ class Channel:
 class Api:
     """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own."""
 
-    def __init__(self, open_channel: Callable[[], Channel], open_shared: Callable[[], Channel], clock: Clock) -> None:
+    def __init__(
+        self,
+        open_channel: Callable[[], Channel],
+        open_shared: Callable[[], Channel],
+        clock: Clock,
+        patience: float = _PATIENCE,
+    ) -> None:
         self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
+        self._patience = patience
         self._shared: Channel | None = None
 
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
@@ -115,7 +122,7 @@ class Api:
         return self._answer(what, "GET", path, {"accept": "text/plain"}).decode(errors="replace")
 
     def _answer(self, what: str, method: str, path: str, options: Mapping[str, Any]) -> bytes:
-        deadline = self._clock.monotonic() + _PATIENCE
+        deadline = self._clock.monotonic() + self._patience
         pause = 0.5
         while True:
             self._shared = self._shared or self._open_shared()
