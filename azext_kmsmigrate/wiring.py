@@ -27,6 +27,7 @@ from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
+_GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
 def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bool = False) -> Runner:
@@ -63,7 +64,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
         observer=told,
         # On connections of their own: a look that was given up may still be using its one.
         inspectors=(
-            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock, patience=_GLANCE), clock),
             *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
         ),
         roles=ArmRoles(resources),
