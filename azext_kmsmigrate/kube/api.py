@@ -127,6 +127,11 @@ class Api:
     def __init__(self, open_channel: Callable[[], Channel], open_shared: Callable[[], Channel], clock: Clock) -> None:
         self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
         self._shared: Channel | None = None
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """From now on ask once, and on a new connection: the user wants to be gone."""
+        self._hurried, self._shared = True, None
 
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
         """A request that has to succeed: retried while an API server is being replaced.
@@ -152,7 +157,7 @@ class Api:
             if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
                 raise Answered(CONFLICT)
             patience = _UNSIGNED_PATIENCE if answer.kind is FailureClass.UNAUTHORIZED else _PATIENCE
-            if not answer.kind.retriable or self._clock.monotonic() > began + patience:
+            if not answer.kind.retriable or self._hurried or self._clock.monotonic() > began + patience:
                 raise _error(what, answer)
             self._clock.sleep(max(pause, answer.retry_after or 0.0))
             pause = min(5.0, pause * 2)
