@@ -83,6 +83,7 @@ def start(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -98,7 +99,9 @@ def start(
         path=plan_file or "",
         assign_roles=assign_role,
     )
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over, timeout=timeout
+    )
     return runner.run(request, confirmation("az aks kms-migrate start", yes=yes))
 
 
@@ -131,10 +134,11 @@ def disable_kms(
     name: str,
     skip_check: list[str] | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
 ) -> RunResult:
     request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
-    runner = runner_for(cmd, resource_group_name, name, Limits(), take_over=take_over)
+    runner = runner_for(cmd, resource_group_name, name, Limits(), take_over=take_over, timeout=timeout)
     return runner.run(request, confirmation("az aks kms-migrate disable-kms", yes=yes))
 
 
@@ -149,6 +153,7 @@ def upgrade(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -156,7 +161,9 @@ def upgrade(
     goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
     goal = replace(goal, force_until=force_upgrade_until)
     request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over, timeout=timeout
+    )
     return runner.run(request, confirmation("az aks kms-migrate upgrade", yes=yes))
 
 
@@ -173,12 +180,15 @@ def enable_kms(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
     skipped = frozenset(skip_check or ())
     request = Request(goal, only=StepId.ENABLE_KMS, skipped=skipped, assign_roles=assign_role)
-    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
+    runner = runner_for(
+        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over, timeout=timeout
+    )
     return runner.run(request, confirmation("az aks kms-migrate enable-kms", yes=yes))
 
 
@@ -191,11 +201,12 @@ def rewrite_secrets(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
 ) -> RunResult:
     # One API server that begins anew in the middle is waited for.
     limits = _at_rest(settle_seconds, max_parallel, patience=60.0)
-    runner = runner_for(cmd, resource_group_name, name, limits, take_over=take_over)
+    runner = runner_for(cmd, resource_group_name, name, limits, take_over=take_over, timeout=timeout)
     return runner.rewrite(confirmation("az aks kms-migrate rewrite-secrets", yes=yes), tuple(namespace or ()))
 
 

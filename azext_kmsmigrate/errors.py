@@ -688,6 +688,14 @@ TIER_WITHOUT_PLAN = _entry(
     "The tier alone is nothing this migration needs, and it costs money.",
     "Leave it out, or add: --k8s-support-plan AKSLongTermSupport",
 )
+BAD_TIMEOUT = _entry(
+    "KMSM525",
+    "bad-timeout",
+    Kind.ARGUMENT,
+    "--timeout {minutes} is no time to work in.",
+    "A command that has to stop before it begins does nothing.",
+    "Give the minutes that it may take, for example --timeout 50.",
+)
 
 # 9xx: ourselves
 
@@ -695,7 +703,7 @@ INTERRUPTED = _entry(
     "KMSM901",
     "interrupted",
     Kind.CANCELLED,
-    "Stopped by you during '{step}'.",
+    "Stopped during '{step}' ({cause}).",
     "What was done is kept. An operation that Azure had begun goes on there. {state}",
     "Continue with: {next}",
 )

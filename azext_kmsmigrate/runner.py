@@ -118,7 +118,7 @@ class Runner:
         self._refuse_without_legacy_kms(situation)
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        with OwnCanary(self._world.secrets, self._world.observer) as own:
+        with self._world.heard(), OwnCanary(self._world.secrets, self._world.observer) as own:
             evidence = self._rewriting(own.make).prove(
                 wanted, canary, cluster, self._world.observer.heartbeat, namespaces
             )
@@ -158,7 +158,7 @@ class Runner:
             found = inspection.whole(situation, request.goal)
             if stopped := self._stopped_by(found, situation, shown, request):
                 return stopped
-        with self._world.lease.held():
+        with self._world.heard(), self._world.lease.held():
             # Another run, or somebody else, may have come between the plan and the Lease.
             situation = self._observe()
             refuse_outdated(situation, request)
@@ -179,7 +179,7 @@ class Runner:
         confirm(cluster, told, Preflight())
         wanted = stored_form(cluster.kms_state)
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
-        with self._world.lease.held(), OwnCanary(self._world.secrets, self._world.observer) as own:
+        with self._world.heard(), self._world.lease.held(), OwnCanary(self._world.secrets, self._world.observer) as own:
             began = self._world.clock.monotonic()
             started = self._world.now()
             tick, rewriting = self._world.tick, self._rewriting(own.make)

@@ -30,8 +30,13 @@ _R = TypeVar("_R")
 _GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
-def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bool = False) -> Runner:
-    """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
+def runner_for(
+    cmd: Any, group: str, name: str, limits: Limits, *, take_over: bool = False, timeout: float | None = None
+) -> Runner:
+    """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet.
+
+    ``timeout``: minutes after which the command stops by itself.
+    """
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
 
@@ -45,6 +50,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
     from azext_kmsmigrate.kube.lease import KubeLease
     from azext_kmsmigrate.kube.nodes import KubeNodes
     from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.stopping import Stop
 
     subscription = get_subscription_id(cmd.cli_ctx)
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
@@ -54,6 +60,8 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
     told = observer(cmd.cli_ctx)
+    stop = Stop(clock, timeout)
+    stop.then += [door.hurry, api.hurry]
     world = World(
         cluster=ArmCluster(client, cluster, clock),
         secrets=KubeSecrets(api),
@@ -69,6 +77,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
         ),
         roles=ArmRoles(resources),
         user=_me(),
+        stop=stop,
     )
     return Runner(world, limits)
 
@@ -123,6 +132,11 @@ class _Door:
 
     def __init__(self, cli_ctx: Any, client: Any, name: ClusterName) -> None:
         self._cli_ctx, self._client, self._name = cli_ctx, client, name
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """Connections of this kind are not waited for any more."""
+        self._hurried = True
 
     def open(self) -> Any:
         """A fresh connection, for a pass."""
@@ -135,10 +149,10 @@ class _Door:
     def open_shared(self) -> Any:
         """The connection of everything else."""
         from azext_kmsmigrate.kube.api import Channel
-        from azext_kmsmigrate.kube.rest import RestClient
+        from azext_kmsmigrate.kube.rest import HURRIED, PATIENT, RestClient
 
         route, tls, signer = self._parts
-        return Channel(RestClient(route, tls), signer)
+        return Channel(RestClient(route, tls, HURRIED if self._hurried else PATIENT), signer)
 
     @functools.cached_property
     def _parts(self) -> tuple[Any, Any, Any]:
@@ -245,6 +259,16 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
             raise az_error(error) from error
         except (AzCLIError, CLIError):
             raise
+        except KeyboardInterrupt as asked:
+            stopped = KmsMigrateError(
+                errors.INTERRUPTED,
+                step=handler.__name__.replace("_", "-"),
+                cause=str(asked) or "Ctrl-C",
+                state="Every Secret is readable; none is lost.",
+                next=f"az aks kms-migrate {handler.__name__.replace('_', '-')} with the same options",
+            )
+            logger.error("%s", stopped)
+            raise SystemExit(int(ExitCode.STOPPED)) from asked
         except Exception as error:
             logger.debug("unexpected", exc_info=True)
             where = f"{handler.__name__} at {_innermost(error)}"

@@ -135,6 +135,10 @@ class Api:
         self._patience = patience
         self._shared: Channel | None = None
 
+    def hurry(self) -> None:
+        """From now on ask once, and on a new connection: the user wants to be gone."""
+        self._patience, self._shared = 0.0, None
+
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
         """A request that has to succeed: retried while an API server is being replaced.
 
