@@ -82,6 +82,10 @@ examples:
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --stop-after decrypt-secrets
   - name: Migrate although a check fails, at your own risk; who chose that is kept in the journal.
     text: az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --skip-check K-10
+  - name: Migrate to another key, and give the cluster's identity the role that it lacks there.
+    text: |
+        az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --assign-role \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
   - name: Turn on KMS v2 with a key in a private vault.
     text: |
         az aks kms-migrate start -g MyResourceGroup -n MyManagedCluster --key-vault-access Private \\

@@ -51,6 +51,12 @@ def load_arguments(self: Any, _: str) -> None:
             help="End another run on this cluster: it stops before its next step. Without it, a run that is alive is "
             "left alone, and one that gave no sign of life for a minute is taken over.",
         )
+        c.argument(
+            "timeout",
+            type=float,
+            help="Minutes after which the command stops by itself at a safe point, with exit code 20: less than the "
+            "pipeline's own limit, which would end it anywhere. The same command continues.",
+        )
         c.argument("max_parallel", type=int, help="Requests to the API server at once, at most.")
         c.argument(
             "skip_check",

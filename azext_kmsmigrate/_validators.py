@@ -32,6 +32,9 @@ def validate_target(namespace: Any) -> None:
             KubernetesVersion.parse(version)
         except ValueError:
             _refuse(errors.BAD_VERSION, version=version, group=namespace.resource_group_name, name=namespace.name)
+    minutes = getattr(namespace, "timeout", None)
+    if minutes is not None and not 0 < minutes < float("inf"):
+        _refuse(errors.BAD_TIMEOUT, minutes=minutes)
     until = getattr(namespace, "force_upgrade_until", None)
     if until is not None:
         namespace.force_upgrade_until = _force_until(until, datetime.now(timezone.utc))

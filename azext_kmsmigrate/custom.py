@@ -85,6 +85,7 @@ def start(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -101,9 +102,8 @@ def start(
         path=plan_file or "",
         assign_roles=assign_role,
     )
-    runner = runner_for(
-        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
-    )
+    limits = _limits(settle_seconds, max_parallel)
+    runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
     return runner.run(request, confirmation(cmd, "az aks kms-migrate start", yes=yes, progress=progress))
 
 
@@ -123,9 +123,8 @@ def verify(
     report_file: str | None = None,
     progress: str = "auto",
 ) -> Verification:
-    found = runner_for(cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress).verify(
-        tuple(namespace or ())
-    )
+    limits = _at_rest(settle_seconds, max_parallel, patience=30.0)
+    found = runner_for(cmd, resource_group_name, name, limits, progress).verify(tuple(namespace or ()))
     if report_file:
         write_report(report_file, found)
     return found.shortened(MOST_NAMED)
@@ -138,11 +137,12 @@ def disable_kms(
     name: str,
     skip_check: list[str] | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     progress: str = "auto",
 ) -> RunResult:
     request = Request(only=StepId.DISABLE_KMS, skipped=frozenset(skip_check or ()))
-    runner = runner_for(cmd, resource_group_name, name, Limits(), progress, take_over=take_over)
+    runner = runner_for(cmd, resource_group_name, name, Limits(), progress, take_over=take_over, timeout=timeout)
     return runner.run(request, confirmation(cmd, "az aks kms-migrate disable-kms", yes=yes, progress=progress))
 
 
@@ -157,6 +157,7 @@ def upgrade(
     max_parallel: int = 64,
     force_upgrade_until: datetime | None = None,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     tier: str | None = None,
     k8s_support_plan: str | None = None,
@@ -165,9 +166,8 @@ def upgrade(
     goal = _goal(kubernetes_version, None, None, None, tier, k8s_support_plan)
     goal = replace(goal, force_until=force_upgrade_until)
     request = Request(goal, only=StepId.UPGRADE, skipped=frozenset(skip_check or ()))
-    runner = runner_for(
-        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
-    )
+    limits = _limits(settle_seconds, max_parallel)
+    runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
     return runner.run(request, confirmation(cmd, "az aks kms-migrate upgrade", yes=yes, progress=progress))
 
 
@@ -184,15 +184,15 @@ def enable_kms(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     progress: str = "auto",
 ) -> RunResult:
     goal = _goal(None, key_id, key_vault_access, key_vault)
     skipped = frozenset(skip_check or ())
     request = Request(goal, only=StepId.ENABLE_KMS, skipped=skipped, assign_roles=assign_role)
-    runner = runner_for(
-        cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), progress, take_over=take_over
-    )
+    limits = _limits(settle_seconds, max_parallel)
+    runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
     return runner.run(request, confirmation(cmd, "az aks kms-migrate enable-kms", yes=yes, progress=progress))
 
 
@@ -205,15 +205,15 @@ def rewrite_secrets(
     settle_seconds: int = 60,
     max_parallel: int = 64,
     take_over: bool = False,
+    timeout: float | None = None,
     yes: bool = False,
     progress: str = "auto",
 ) -> RunResult:
-    runner = runner_for(
-        cmd, resource_group_name, name, _at_rest(settle_seconds, max_parallel), progress, take_over=take_over
-    )
-    return runner.rewrite(
-        confirmation(cmd, "az aks kms-migrate rewrite-secrets", yes=yes, progress=progress), tuple(namespace or ())
-    )
+    # One API server that begins anew in the middle is waited for.
+    limits = _at_rest(settle_seconds, max_parallel, patience=60.0)
+    runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
+    confirm = confirmation(cmd, "az aks kms-migrate rewrite-secrets", yes=yes, progress=progress)
+    return runner.rewrite(confirm, tuple(namespace or ()))
 
 
 def _goal(
@@ -234,9 +234,9 @@ def _goal(
     )
 
 
-def _at_rest(settle_seconds: int, max_parallel: int) -> Limits:
+def _at_rest(settle_seconds: int, max_parallel: int, patience: float) -> Limits:
     """For commands that change nothing in Azure: API servers that disagree are not waited for as after a change."""
-    return replace(_limits(settle_seconds, max_parallel), patience=max(60.0, 4.0 * settle_seconds))
+    return replace(_limits(settle_seconds, max_parallel), patience=max(patience, 4.0 * settle_seconds))
 
 
 def _limits(settle_seconds: int, max_parallel: int) -> Limits:

@@ -7,7 +7,7 @@ Azure may go on with when this process ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,6 +35,7 @@ from azext_kmsmigrate.ports import (
     OperationResult,
     Roles,
     Secrets,
+    Stop,
 )
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
@@ -54,6 +55,7 @@ class World:
     observer: Observer
     inspectors: tuple[Inspector, ...] = ()
     roles: Roles | None = None
+    stop: Stop | None = None
     user: str = ""
 
     def now(self) -> str:
@@ -90,8 +92,13 @@ class World:
             seconds = self.clock.monotonic() - began
             self.observer.tell(StepEnded(begun.id, outcome, seconds, "; ".join(problems)))
 
+    def heard(self) -> AbstractContextManager[None]:
+        return self.stop.heard() if self.stop else nullcontext()
+
     def tick(self, moment: Moment) -> None:
-        """What every wait calls: keeps the Lease, shows a sign of life."""
+        """What every wait calls: keeps the Lease, shows a sign of life, ends when the time is over."""
+        if self.stop:
+            self.stop.due()
         self.lease.renew()
         self.observer.tell(moment)
 
@@ -169,6 +176,11 @@ class Deeds:
                 )
                 return
         self._save(replace(self.journal, forced_until=""))
+
+    def stopped(self, cause: str) -> None:
+        """For who reads the journal: the step that was under way did not fail."""
+        with suppress(KmsMigrateError):
+            self._save(replace(self.journal, last_problem=f"stopped: {cause}"))
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""

@@ -291,14 +291,6 @@ AZURE_FORBIDDEN = _entry(
     "The migration needs read and write on the cluster and listClusterUserCredential/action.",
     "Ask for the role 'Azure Kubernetes Service Contributor Role' on the cluster, then type the command again.",
 )
-ROLE_NOT_ASSIGNED = _entry(
-    "KMSM209",
-    "role-not-assigned",
-    Kind.FORBIDDEN,
-    "The role '{role}' on {scope} was not assigned: {why}.",
-    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
-    "Ask an owner of the vault to type: {command}",
-)
 AZURE_UNREACHABLE = _entry(
     "KMSM205",
     "azure-unreachable",
@@ -453,6 +445,14 @@ FORCE_EXPIRED = _entry(
     "--force-upgrade-until {until} had passed when the upgrade was about to begin.",
     "AKS passes over deprecated APIs and PodDisruptionBudgets only for upgrades that begin before that time. {state}",
     "Give a later time: {next} --force-upgrade-until TIME",
+)
+ROLE_NOT_ASSIGNED = _entry(
+    "KMSM209",
+    "role-not-assigned",
+    Kind.FORBIDDEN,
+    "The role '{role}' on {scope} was not assigned: {why}.",
+    "Without it the cluster's identity cannot use the new key; nothing else was changed.",
+    "Ask an owner of the vault to type: {command}",
 )
 
 # 3xx: the Kubernetes API server
@@ -688,6 +688,14 @@ TIER_WITHOUT_PLAN = _entry(
     "The tier alone is nothing this migration needs, and it costs money.",
     "Leave it out, or add: --k8s-support-plan AKSLongTermSupport",
 )
+BAD_TIMEOUT = _entry(
+    "KMSM525",
+    "bad-timeout",
+    Kind.ARGUMENT,
+    "--timeout {minutes} is no time to work in.",
+    "A command that has to stop before it begins does nothing.",
+    "Give the minutes that it may take, for example --timeout 50.",
+)
 
 # 9xx: ourselves
 
@@ -695,7 +703,7 @@ INTERRUPTED = _entry(
     "KMSM901",
     "interrupted",
     Kind.CANCELLED,
-    "Stopped by you during '{step}'.",
+    "Stopped during '{step}' ({cause}).",
     "What was done is kept. An operation that Azure had begun goes on there. {state}",
     "Continue with: {next}",
 )

@@ -50,10 +50,12 @@ class Granting:
             self._world.roles.assign(offer)
             self._world.say(f"Assigned the role '{offer.role.name}' on {offer.scope}.")
         until = self._world.clock.monotonic() + _PATIENCE
-        while waiting := self._not_yet(situation, goal):
-            if self._world.clock.monotonic() > until:
-                return
+        waiting = self._not_yet(situation, goal)
+        if waiting:
+            self._world.say("Its effect is waited for: a new role takes up to ten minutes.")
+        while waiting and self._world.clock.monotonic() < until:
             self._pause(waiting)
+            waiting = self._not_yet(situation, goal)
 
     def _not_yet(self, situation: Situation, goal: Goal) -> str:
         try:
@@ -66,7 +68,7 @@ class Granting:
     def _pause(self, waiting: str) -> None:
         until = self._world.clock.monotonic() + _LOOK_EVERY
         while self._world.clock.monotonic() < until:
-            self._world.observer.tell(Waiting("waiting for the effect of a new role, up to ten minutes", waiting))
+            self._world.observer.tell(Waiting("waiting for the effect of a new role", waiting))
             self._world.clock.sleep(1.0)
 
     def _scene(self, situation: Situation, goal: Goal) -> Scene:

@@ -78,7 +78,8 @@ class Inspection:
 
     def _look(self, topics: list[Topic[Any]], question: Question, tick: Tick) -> Seen:
         at_work = _has_api_server(question.cluster)
-        asked = [t for t in topics if at_work or t.service != KUBERNETES]
+        # The door first: behind one that is closed nothing else answers.
+        asked = sorted((t for t in topics if at_work or t.service != KUBERNETES), key=lambda t: t is not DOOR)
         absent = dict.fromkeys(topics, Unseen("the cluster has no API server at work"))
         return {**absent, **self._survey.look(asked, question, tick)}
 

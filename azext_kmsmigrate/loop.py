@@ -150,11 +150,14 @@ class Run:
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
             running = self._deeds.journal.running
+            cause = str(asked) or "Ctrl-C"
+            self._deeds.stopped(cause)
             stopped = KmsMigrateError(
                 errors.INTERRUPTED,
                 step=running.id.value if running else "looking",
+                cause=cause,
                 state=self._deeds.where_it_stands(),
                 next=self._command,
             )

@@ -222,6 +222,16 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
+class Stop(Protocol):
+    """Whether the user, or who ended the pipeline's job, wants the command to stop."""
+
+    def due(self) -> None:
+        """Raises ``KeyboardInterrupt`` when the time that the user gave is over."""
+
+    def heard(self) -> AbstractContextManager[None]:
+        """For the length of a ``with``, a signal to stop raises ``KeyboardInterrupt`` with its name."""
+
+
 class Observer(Protocol):
     """Who is told what happens; shows it, or not. Never raises for what it is told."""
 

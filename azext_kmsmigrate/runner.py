@@ -123,7 +123,12 @@ class Runner:
         canary = situation.journal.canary_for(cluster.kms_state) if situation.journal else None
         begun = StepBegun("verify", "Prove in what form the Secrets are stored", f"KMS is {cluster.kms_state.value}")
         world = self._world
-        with world.observer.watching(), world.telling(begun) as wrong, OwnCanary(world.secrets, world.observer) as own:
+        with (
+            world.observer.watching(),
+            world.heard(),
+            world.telling(begun) as wrong,
+            OwnCanary(world.secrets, world.observer) as own,
+        ):
             evidence = self._rewriting(own.make).prove(wanted, canary, cluster, world.observer.tell, namespaces)
             if not evidence.verified:
                 wrong(f"not proven: {'; '.join(evidence.missing)}")
@@ -165,7 +170,7 @@ class Runner:
                 found = inspection.whole(situation, request.goal)
                 if stopped := self._stopped_by(found, situation, shown, request):
                     return stopped
-            with self._world.lease.held():
+            with self._world.heard(), self._world.lease.held():
                 return self._go(request, shown, inspection, found)
 
     def _go(self, request: Request, shown: Plan, inspection: Inspection, found: Preflight) -> RunResult:
@@ -194,6 +199,7 @@ class Runner:
         world = self._world
         with (
             world.observer.watching(),
+            world.heard(),
             world.lease.held(),
             world.telling(begun) as wrong,
             OwnCanary(world.secrets, world.observer) as own,

@@ -32,6 +32,7 @@ from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
+_GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
 def runner_for(
@@ -42,8 +43,12 @@ def runner_for(
     progress: str = Form.NONE.value,
     *,
     take_over: bool = False,
+    timeout: float | None = None,
 ) -> Runner:
-    """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet."""
+    """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet.
+
+    ``timeout``: minutes after which the command stops by itself.
+    """
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
 
@@ -57,6 +62,7 @@ def runner_for(
     from azext_kmsmigrate.kube.lease import KubeLease
     from azext_kmsmigrate.kube.nodes import KubeNodes
     from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.stopping import Stop
 
     subscription = get_subscription_id(cmd.cli_ctx)
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
@@ -65,7 +71,9 @@ def runner_for(
     resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
     api = Api(door.open, door.open_shared, clock)
-    observer = _observer(cmd.cli_ctx, progress)
+    stop = Stop(clock, timeout)
+    stop.then += [door.hurry, api.hurry]
+    observer = _observer(cmd.cli_ctx, progress, stop.at_once)
     world = World(
         cluster=ArmCluster(client, cluster, clock),
         secrets=KubeSecrets(api),
@@ -76,11 +84,12 @@ def runner_for(
         observer=observer,
         # On connections of their own: a look that was given up may still be using its one.
         inspectors=(
-            *inspectors(client, cluster, Api(door.open, door.open_shared, clock), clock),
+            *inspectors(client, cluster, Api(door.open, door.open_shared, clock, patience=_GLANCE), clock),
             *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
         ),
         roles=ArmRoles(resources),
         user=_me(),
+        stop=stop,
     )
     return Runner(world, limits)
 
@@ -135,6 +144,11 @@ class _Door:
 
     def __init__(self, cli_ctx: Any, client: Any, name: ClusterName) -> None:
         self._cli_ctx, self._client, self._name = cli_ctx, client, name
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """Connections of this kind are not waited for any more."""
+        self._hurried = True
 
     def open(self) -> Any:
         """A fresh connection, for a pass."""
@@ -147,10 +161,10 @@ class _Door:
     def open_shared(self) -> Any:
         """The connection of everything else."""
         from azext_kmsmigrate.kube.api import Channel
-        from azext_kmsmigrate.kube.rest import RestClient
+        from azext_kmsmigrate.kube.rest import HURRIED, PATIENT, RestClient
 
         route, tls, signer = self._parts
-        return Channel(RestClient(route, tls), signer)
+        return Channel(RestClient(route, tls, HURRIED if self._hurried else PATIENT), signer)
 
     @functools.cached_property
     def _parts(self) -> tuple[Any, Any, Any]:
@@ -187,12 +201,12 @@ def _issued_lately() -> dict[str, str]:
     return {"claims": json.dumps({"access_token": {"nbf": {"essential": True, "value": an_hour_ago}}})}
 
 
-def _observer(cli_ctx: Any, progress: str) -> Observer:
-    """Who tells the user, on stderr."""
+def _observer(cli_ctx: Any, progress: str, at_once: list[Callable[[], None]]) -> Observer:
+    """Who tells the user, on stderr. ``at_once`` gets what has to be cleared away before a sudden end."""
     from azext_kmsmigrate.clock import SystemClock
 
     around = _surroundings(cli_ctx)
-    return observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock())
+    return observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock(), at_once)
 
 
 def _surroundings(cli_ctx: Any) -> Surroundings:
@@ -275,6 +289,16 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
             raise az_error(error) from error
         except (AzCLIError, CLIError):
             raise
+        except KeyboardInterrupt as asked:
+            stopped = KmsMigrateError(
+                errors.INTERRUPTED,
+                step=handler.__name__.replace("_", "-"),
+                cause=str(asked) or "Ctrl-C",
+                state="Every Secret is readable; none is lost.",
+                next=f"az aks kms-migrate {handler.__name__.replace('_', '-')} with the same options",
+            )
+            logger.error("%s", stopped)
+            raise SystemExit(int(ExitCode.STOPPED)) from asked
         except Exception as error:
             logger.debug("unexpected", exc_info=True)
             where = f"{handler.__name__} at {_innermost(error)}"

@@ -15,8 +15,8 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
 from azext_kmsmigrate.arm.faults import translated, words_of
 from azext_kmsmigrate.arm.pool_watch import LOOK_EVERY, PoolWatch
-from azext_kmsmigrate.errors import Conflict, Refused
-from azext_kmsmigrate.migration.events import Operating
+from azext_kmsmigrate.errors import AzureError, Conflict, Refused
+from azext_kmsmigrate.migration.events import Operating, Waiting
 from azext_kmsmigrate.migration.facts import (
     PREMIUM,
     ClusterFacts,
@@ -30,6 +30,9 @@ from azext_kmsmigrate.migration.facts import (
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
+_NOT_YET = "AzureKeyVaultKmsValidateIdentityPermissionCustomerError"  # also while a new role has not reached everywhere
+_ROLE_SECONDS = 600.0
+_ASK_EVERY = 60.0  # a cluster takes one PUT a minute in the long run
 # For a look that only shows progress: one try, and no more time than the next sign of life can wait.
 _BRIEFLY = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
 
@@ -75,7 +78,7 @@ class ArmCluster:
                 key_vault_resource_id=kms.vault_id if kms.network_access is NetworkAccess.PRIVATE else "",
             )
 
-        return self._put("turning KMS on", seen, change, tick)
+        return self._when_the_role_is_there("turning KMS on", seen, change, tick)
 
     def upgrade(
         self,
@@ -176,6 +179,22 @@ class ArmCluster:
                 self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag)
             )
             return self._follow(poller, what, tick, pools)
+
+    def _when_the_role_is_there(
+        self, what: str, seen: ClusterFacts, change: Callable[[Any], None], tick: Tick
+    ) -> OperationResult:
+        """A PUT for which Azure asks the vault as the cluster's identity; a role that is new is waited for."""
+        until = self._clock.monotonic() + _ROLE_SECONDS
+        while True:
+            try:
+                return self._put(what, seen, change, tick)
+            except AzureError as error:
+                if error.values.get("code") != _NOT_YET or self._clock.monotonic() >= until:
+                    raise
+            again = self._clock.monotonic() + _ASK_EVERY
+            while self._clock.monotonic() < again:
+                tick(Waiting(f"{what}: Azure does not see the identity's role for the key yet"))
+                self._clock.sleep(1.0)
 
     def _follow(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
         """Follow an accepted operation to its end, whatever that is."""

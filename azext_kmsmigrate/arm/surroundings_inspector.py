@@ -52,11 +52,8 @@ class SurroundingsInspector:
         cluster, target = question.cluster, question.target_kms
         around = cluster.surroundings
         upwards, within = {"$filter": "atScope()"}, dict[str, str]()
-        looks = [
-            (cluster.name.resource_id, upwards),
-            (node_group_id(cluster), upwards),
-            (node_group_id(cluster), within),
-        ]
+        nodes = node_group_id(cluster)
+        looks = [(cluster.name.resource_id, upwards), (nodes, upwards), (nodes, within)]
         for network in dict.fromkeys(network_of(s) for s in (*around.subnets, around.api_server_subnet) if s):
             looks += [(network, upwards), (network, within)]
         if target is not None and target.network_access is NetworkAccess.PRIVATE and target.vault_id:

@@ -2,7 +2,8 @@
 
 API servers count such requests since they were started; AKS looks at the last twelve hours, and refuses a change of the
 minor version (``UpgradeBlockedOnDeprecatedAPIUsage``, https://learn.microsoft.com/azure/aks/stop-cluster-upgrade-api-breaking-changes).
-Neither tells here which client it was. API servers ask for their own flow control, so that one says little.
+The counters do not tell which client it was. Flow control is the business of system components: what AKS runs itself
+has been counted there too (Azure/AKS#3984, #4951), so that one only warns.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _in_use(scene: Scene) -> Iterator[Finding]:
         if api.group in _OF_THE_SYSTEM:
             yield Finding(
                 f"API {api.title}",
-                f"It was asked for, and {gone} API servers ask for it themselves, so it need not be a client of yours.",
+                f"It was asked for, and {gone} System components ask for it, so it need not be a client of yours.",
                 f"See whether objects of yours use it: kubectl get {api.title} -A",
                 Severity.WARN,
             )

@@ -103,8 +103,12 @@ def _no_use_of_the_key(scene: Scene, kms: KmsProfile) -> Iterator[Finding]:
     settings = seen(vault.settings)
     if missing := _missing(scene, kms):
         command = _role_command(scene, CRYPTO_USER, vault) if settings.rbac else _policy_command(scene, vault)
+        # A role that the new key needs is given by the command itself, too.
+        offered = settings.rbac and kms == new_kms(scene)
         yield Finding(
-            _identity(scene), f"It may not {' and '.join(missing)} with {_called(sight)}.", f"Type: {command}"
+            _identity(scene),
+            f"It may not {' and '.join(missing)} with {_called(sight)}.",
+            f"Type: {command}" + (" ; or add --assign-role to the command." if offered else ""),
         )
         return
     if not settings.rbac:

@@ -16,6 +16,7 @@ from azext_kmsmigrate.migration.step import StepId
 
 _AZURE_DNS = "168.63.129.16"
 _HTTPS = 443
+_EVERYWHERE = ("*", "VirtualNetwork", "0.0.0.0/0")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def _denied(scene: Scene) -> Iterator[Finding]:
                 f"Type: az network nsg rule create -g {group} --nsg-name {name} -n allow-key-vault --priority "
                 f"{max(100, rule.priority - 1)} --direction Outbound --access Allow --protocol Tcp "
                 "--destination-address-prefixes VirtualNetwork --destination-port-ranges 443",
+                # Where the endpoint will be is not known: a rule about a part of the network may not touch it.
+                Severity.BLOCK if any(place in _EVERYWHERE for place in rule.destinations) else None,
             )
 
 
@@ -115,7 +118,7 @@ def _holds(ports: str, port: int) -> bool:
 
 def _touches(rule: str, prefixes: tuple[str, ...]) -> bool:
     """Whether an address prefix of a rule, or its service tag, has to do with these prefixes."""
-    if rule in ("*", "VirtualNetwork", "0.0.0.0/0"):
+    if rule in _EVERYWHERE:
         return True
     wanted = _network(rule)
     return wanted is not None and any(

@@ -57,7 +57,8 @@ def _finding(scene: Scene, denial: PolicyDenial, scope: str, subject: str) -> Fi
         subject,
         f"Policy assignment '{denial.name}' will deny this: {denial.change}.",
         "Have it exempted for the time of the migration: az policy exemption create --name kms-migrate "
-        f"--exemption-category Waiver --scope {scope} --policy-assignment {denial.assignment_id}",
+        f"--exemption-category Waiver --scope {scope} --policy-assignment {denial.assignment_id} ; where Azure "
+        "foretells the denial all the same then, leave the check out with --skip-check.",
         # Azure says here what it will answer; what it cannot say beforehand stays unsaid.
         Severity.BLOCK,
     )

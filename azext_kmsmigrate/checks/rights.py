@@ -67,9 +67,12 @@ class Grants:
 
 
 def covers(scope: str, resource: str) -> bool:
-    """Whether what is said of a scope holds for a resource: Azure's ids are paths, and know no case."""
+    """Whether what is said of a scope holds for a resource: Azure's ids are paths, and know no case.
+
+    A management group is in nobody's path; Azure lists for a resource only those that it is in.
+    """
     above, below = scope.rstrip("/").lower(), resource.rstrip("/").lower()
-    return below == above or below.startswith(above + "/")
+    return below == above or below.startswith(above + "/") or above.startswith(_MANAGEMENT_GROUPS)
 
 
 def _gives(rule: Assignment | Denial, action: str, resource: str, *, data: bool) -> bool:
@@ -81,6 +84,8 @@ def _gives(rule: Assignment | Denial, action: str, resource: str, *, data: bool)
 def _any(patterns: Iterable[str], action: str) -> bool:
     return any(re.fullmatch(".*".join(map(re.escape, p.split("*"))), action, re.IGNORECASE) for p in patterns)
 
+
+_MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 
 CALLER = Topic[tuple[Permission, ...]]("your permissions at the cluster", "Microsoft.Authorization")
 """What Azure says that the signed-in user may do there: one entry for each role."""

@@ -56,12 +56,11 @@ def _no_operation_under_way(scene: Scene) -> Iterator[Finding]:
 
 
 def _pools(scene: Scene) -> Iterator[Finding]:
-    """A pool weighs less where neither an upgrade nor turning KMS on is left: only those are refused for it."""
+    """For a pool that failed AKS refuses upgrades and turning KMS on; one that is stopped is in the way of upgrades."""
     name = scene.cluster.name
-    refusing = (StepId.UPGRADE, StepId.ENABLE_KMS, StepId.UPGRADE_NODE_POOLS)
-    weight = Severity.BLOCK if any(s.id in refusing for s in scene.plan.steps) else Severity.WARN
-    if scene.plan.preparation is Preparation.RECONCILE:
-        weight = Severity.INFO  # our own operation left it so, and the run begins with Azure's remedy
+    # Where our own operation left it failed, the run begins with Azure's remedy.
+    failed = Severity.INFO if scene.plan.preparation is Preparation.RECONCILE else Severity.BLOCK
+    upgrading = any(s.id in (StepId.UPGRADE, StepId.UPGRADE_NODE_POOLS) for s in scene.plan.steps)
     for pool in scene.cluster.pools:
         options = f"-g {name.group} --cluster-name {name.name} -n {pool.name}"
         if pool.state in ("Failed", "Canceled"):
@@ -69,14 +68,14 @@ def _pools(scene: Scene) -> Iterator[Finding]:
                 f"node pool '{pool.name}'",
                 f"Its last operation ended '{pool.state}'.",
                 f"Repair it, for example with: az aks nodepool upgrade {options} -k {pool.version}",
-                weight,
+                failed,
             )
         elif pool.power != "Running":
             yield Finding(
                 f"node pool '{pool.name}'",
                 f"It is {pool.power.lower()}, and is not upgraded until it runs.",
                 f"Start it (az aks nodepool start {options}), or delete it when nobody needs it.",
-                weight,
+                Severity.BLOCK if upgrading else Severity.WARN,
             )
 
 

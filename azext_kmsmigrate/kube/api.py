@@ -124,9 +124,20 @@ class Channel:
 class Api:
     """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own."""
 
-    def __init__(self, open_channel: Callable[[], Channel], open_shared: Callable[[], Channel], clock: Clock) -> None:
+    def __init__(
+        self,
+        open_channel: Callable[[], Channel],
+        open_shared: Callable[[], Channel],
+        clock: Clock,
+        patience: float = _PATIENCE,
+    ) -> None:
         self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
+        self._patience = patience
         self._shared: Channel | None = None
+
+    def hurry(self) -> None:
+        """From now on ask once, and on a new connection: the user wants to be gone."""
+        self._patience, self._shared = 0.0, None
 
     def call(self, what: str, method: str, path: str, **options: Any) -> Any:
         """A request that has to succeed: retried while an API server is being replaced.
@@ -151,7 +162,9 @@ class Api:
                 return answer
             if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
                 raise Answered(CONFLICT)
-            patience = _UNSIGNED_PATIENCE if answer.kind is FailureClass.UNAUTHORIZED else _PATIENCE
+            patience = self._patience
+            if answer.kind is FailureClass.UNAUTHORIZED:
+                patience = min(patience, _UNSIGNED_PATIENCE)
             if not answer.kind.retriable or self._clock.monotonic() > began + patience:
                 raise _error(what, answer)
             self._clock.sleep(max(pause, answer.retry_after or 0.0))

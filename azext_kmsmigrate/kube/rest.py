@@ -12,13 +12,14 @@ from typing import Any
 from azext_kmsmigrate.kube.package import kubernetes_client
 from azext_kmsmigrate.kube.wire import Route
 
-_TIMEOUT = (10.0, 60.0)  # connect, read; the server itself gives up a write after 34 s
+PATIENT = (10.0, 60.0)  # seconds to connect and to read; the server itself gives up a write after 34 s
+HURRIED = (1.0, 1.0)  # where the user wants to be gone
 
 
 class RestClient:
     """The port ``Transport``, on one connection pool of one connection."""
 
-    def __init__(self, route: Route, tls: ssl.SSLContext) -> None:
+    def __init__(self, route: Route, tls: ssl.SSLContext, seconds: tuple[float, float] = PATIENT) -> None:
         import urllib3
 
         client = kubernetes_client()
@@ -27,7 +28,7 @@ class RestClient:
         self._rest.pool_manager = (
             urllib3.ProxyManager(route.proxy, **options) if route.proxy else urllib3.PoolManager(**options)
         )
-        self._server, self._refused = route.server, client.ApiException
+        self._server, self._refused, self._seconds = route.server, client.ApiException, seconds
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         import urllib3
@@ -39,7 +40,7 @@ class RestClient:
                 headers=headers,
                 body=None if body is None else json.loads(body),
                 _preload_content=False,
-                _request_timeout=_TIMEOUT,
+                _request_timeout=self._seconds,
             )
             return response.status, response.headers, bytes(response.data)
         except self._refused as error:

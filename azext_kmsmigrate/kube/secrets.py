@@ -34,10 +34,10 @@ _STARTED = re.compile(rb"^process_start_time_seconds (\S+)", re.M)
 
 
 class KubeSecrets:
-    """The port ``Secrets``."""
+    """The port ``Secrets``. ``left_behind``: how old a canary is that its command has left for good."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, left_behind: timedelta = _LEFT_BEHIND) -> None:
+        self._api, self._left_behind = api, left_behind
         self._lister: Channel | None = None
         self._own: set[str] = set()
 
@@ -118,7 +118,7 @@ class KubeSecrets:
                 "list the canary Secrets", "GET", _COLLECTION, query={"labelSelector": selector}, accept=METADATA_LIST
             )
             for document in found.get("items") or ():
-                if _is_of_a_command(document["metadata"]) and now - _time(document) > _LEFT_BEHIND:
+                if _is_of_a_command(document["metadata"]) and now - _time(document) > self._left_behind:
                     ref = _ref(document)
                     self._delete(ref.name, ref.uid)
 

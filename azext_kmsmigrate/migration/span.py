@@ -33,4 +33,5 @@ class Span:
             return "under 1 min"
         if self.high < 5400:
             return f"{math.floor(self.low / 60)}-{math.ceil(self.high / 60)} min"
-        return f"{math.floor(self.low / 360) / 10:g}-{math.ceil(self.high / 360) / 10:g} h"
+        low = f"{math.floor(self.low / 360) / 10:g}" if self.low >= 3600 else f"{math.floor(self.low / 60)} min"
+        return f"{low}-{math.ceil(self.high / 360) / 10:g} h"

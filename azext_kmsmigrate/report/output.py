@@ -21,7 +21,7 @@ class Output:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError):  # the last: a signal came in the midst of a write
             self._broken = True
 
     @property

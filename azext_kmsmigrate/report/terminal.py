@@ -50,11 +50,15 @@ class TerminalProgress:
     def watching(self) -> Iterator[None]:
         self._watched = True
         try:
-            with _on_resize(self._draw), _on_end(lambda: self._output.write(_ERASE)):
+            with _on_resize(self._draw), _on_end(self.erase):
                 yield
         finally:
             self._watched = False
-            self._output.write(_ERASE)
+            self.erase()
+
+    def erase(self) -> None:
+        """Take the live line away; the next event draws it again."""
+        self._output.write(_ERASE)
 
     def tell(self, event: Event) -> None:
         if isinstance(event, (Waiting, Counting, Operating)):

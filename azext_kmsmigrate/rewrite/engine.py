@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
@@ -38,6 +39,7 @@ from azext_kmsmigrate.rewrite.watch import Watch
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
 _LONGEST_SILENCE = 10.0  # seconds of a pause without a sign of life
+_FAREWELL = 1.5  # seconds for the requests in flight of a pass that is broken off
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
 _OF_THE_OBJECT = {
     FailureClass.ADMISSION_DENIED,
@@ -260,13 +262,17 @@ class _Crew:
             return self._done()
 
     def dismiss(self, *, ended: bool) -> None:
-        """No more work: requests in flight end, and so do the threads. ``ended``: everything that had to be done is."""
+        """No more work: requests in flight end, and so do the threads. ``ended``: everything that had to be done is.
+
+        Who stops before the end wants to be gone: a request that is not answered by then ends with the process.
+        """
         with self._change:
             self._closed, self._ended = True, ended
             self._queue.clear()
             self._ready.notify_all()
+        until = time.monotonic() + _FAREWELL
         for thread in self._threads:
-            thread.join()
+            thread.join(None if ended else max(0.0, until - time.monotonic()))
         if ended:
             self._raise_if_broken()
 

@@ -77,6 +77,17 @@ class Evidence:
         return first.counts.over_rounds(self.rewritten_earlier + sum(one.counts.rewritten for one in later))
 
     @property
+    def disturbed(self) -> str:
+        """What another round may mend, as a sentence; empty when there is no such thing."""
+        if self.tripped:
+            first = self.tripped[0]
+            met = f"The proof met a Secret in another form ({first.namespace}/{first.name})"
+            return f"{met}: an API server wrote the old form late."
+        if self.passes and self.passes[-1].restarted:
+            return "An API server began anew during the proof."
+        return ""
+
+    @property
     def unverified(self) -> tuple[FailedSecret, ...]:
         """The Secrets that are known not to be proven; there may be more when the proof was stopped."""
         return (*self.tripped, *self.failed)

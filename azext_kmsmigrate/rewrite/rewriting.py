@@ -4,7 +4,8 @@
             ->  closing looks, where no counters witnessed the pass
 
 The proof is a pass that must find everything current. It stops at the first Secret that moves without somebody else
-having changed it; then a replica wrote the old form after the barrier, and everything is done again, a few times.
+having changed it; then a replica wrote the old form after the barrier, and everything is done again, a few times. So
+it is when an API server began anew meanwhile, since nobody can say what it wrote before that.
 
 A Secret that was written after the pass had been at it is not in the pass. Where every API server's own counters were
 read before and after, they say that none was written in another form. Where not, closing looks patch what was written
@@ -121,14 +122,10 @@ class Rewriting:
                 return evidence
             self._say(f"Rewritten: {_text(found.counts)}. Now the proof: a second pass over all of them.")
             evidence = self._prove(evidence, settled, seen, tick)
-            if not evidence.tripped or attempt == _ROUNDS:
+            if not evidence.disturbed or attempt == _ROUNDS:
                 return evidence
             rewritten = evidence.counts.rewritten
-            first = evidence.tripped[0]
-            self._warn(
-                f"The proof met a Secret in another form ({first.namespace}/{first.name}): an API server wrote the old "
-                "form late. Settling and rewriting again."
-            )
+            self._warn(f"{evidence.disturbed} Settling, rewriting and proving again.")
             settled = self.settle(wanted, settled.record, tick)
             barrier = self.barrier()
         return evidence

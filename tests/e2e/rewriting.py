@@ -25,7 +25,7 @@ from tests.lab.seeding import MARKER, MARKER_SIGHTINGS
 CANARY = "kube-system/aks-kms-migrate-canary"
 SETTLE = ("--settle-seconds", "1")
 PROVEN, UNPROVEN = 0, 11
-_PATIENCE = 30.0  # seconds
+_PATIENCE = 90.0  # seconds; only so that what never comes about fails
 _SETTLED = "(sign: direct).\n", "(sign: behavioural).\n", "(sign: none).\n"
 
 # Words of the API server's, etcd's and the vault's: an outcome names a class instead.
@@ -53,7 +53,7 @@ def real_lab(extensions: Path, name: str, **options: Any) -> Iterator[Az]:
 
 def turn_kms_v2_on(az: Az) -> None:
     """On a cluster of 1.27 or later without KMS; proven at the end, by the counters."""
-    done = checked(az.start("--key-id", az.lab.key_id(), "--key-vault-access", "Public"))
+    done = checked(az.start(*SETTLE, "--key-id", az.lab.key_id(), "--key-vault-access", "Public"))
     assert_proven(done, az.lab, StoredForm.KMS_V2)
 
 

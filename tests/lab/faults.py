@@ -261,6 +261,14 @@ def _event(lab: Laboratory, words: list[str]) -> None:
     lab.azure.activity.add(who, who, operation, scope, outcome="Succeeded")
 
 
+def _offers(lab: Laboratory, words: list[str]) -> None:
+    (text,) = _words(words, 1)
+    try:
+        lab.azure.offer(text.split(","))
+    except ValueError as error:
+        raise BadFault(str(error)) from None
+
+
 def _page_size(lab: Laboratory, words: list[str]) -> None:
     lab.azure.resources.page_size = max(1, int(_number(*_words(words, 1))))
 
@@ -339,6 +347,7 @@ FAULTS: dict[str, Fault] = {
         "the activity log has a line more: somebody did, say, Microsoft.ContainerService/managedClusters/write",
         _event,
     ),
+    "offers": Fault("V,V", "the versions that Azure offers from now on, as with up --offers", _offers),
     "page-size": Fault("N", "how many entries a list of Resource Manager shows at once", _page_size),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault(

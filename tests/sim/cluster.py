@@ -9,7 +9,14 @@ from typing import Any
 
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, KmsProfile, NodePool
+from azext_kmsmigrate.migration.facts import (
+    ClusterFacts,
+    ClusterName,
+    KmsProfile,
+    ManagedIdentity,
+    NodePool,
+    Surroundings,
+)
 from azext_kmsmigrate.migration.journal import Journal, from_document
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import StoredAs
@@ -20,7 +27,7 @@ from azext_kmsmigrate.runner import Confirm, Runner
 from tests.sim.apiservers import ApiServers, Encryption
 from tests.sim.azure import Azure, Put
 from tests.sim.clock import FakeClock
-from tests.sim.inspector import WELL
+from tests.sim.inspector import IDENTITY, PRINCIPAL, WELL
 from tests.sim.process import Process
 
 KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
@@ -63,6 +70,7 @@ class SimCluster:
             kms=KmsProfile(enabled=kms, key_id=key_id),
             pools=tuple(NodePool(p, of_pools, of_pools, "Succeeded", 2) for p in pools),
             supported=supported,
+            surroundings=Surroundings(node_group="MC_shop_blue", identities=(ManagedIdentity(IDENTITY, PRINCIPAL),)),
         )
         self.azure = Azure(
             facts, self.clock.monotonic, self._effect, offers or {"1.26.15": ["1.27.1"], "1.27.1": ["1.28.3"]}

@@ -8,7 +8,15 @@ import pytest
 from azure.mgmt.containerservice import models
 
 from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
-from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess, Offers, SupportPlan
+from azext_kmsmigrate.migration.facts import (
+    ClusterFacts,
+    KmsProfile,
+    KmsState,
+    ManagedIdentity,
+    NetworkAccess,
+    Offers,
+    SupportPlan,
+)
 from tests.unit.situations import KEY, NAME, v
 
 RESOURCE_ID = "/subscriptions/sub/resourcegroups/shop/providers/Microsoft.ContainerService/managedClusters/blue"
@@ -43,6 +51,16 @@ def arm(**properties: Any) -> ClusterFacts:
         },
     }
     return facts_of(models.ManagedCluster(document), NAME)
+
+
+def test_what_a_cluster_stands_in() -> None:
+    subnet = "/subscriptions/sub/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/nodes"
+    pools = [{"name": f"p{n}", "orchestratorVersion": "1.26.15", "vnetSubnetID": subnet} for n in range(2)]
+    access = {"enableVnetIntegration": True, "subnetId": f"{subnet}-api"}
+    around = arm(nodeResourceGroup="MC_shop_blue", agentPoolProfiles=pools, apiServerAccessProfile=access).surroundings
+    assert (around.node_group, around.subnets, around.api_server_subnet) == ("MC_shop_blue", (subnet,), f"{subnet}-api")
+    assert around.identities == (ManagedIdentity("/i"),)
+    assert arm().surroundings.subnets == ()
 
 
 def kms(**profile: Any) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_what_is_good_to_know_and_stops_nothing(
     assert result_of(check, scene()).outcome is Outcome.PASSED
 
 
-def test_a_failed_pool_is_not_asked_for_where_only_a_rewrite_is_left() -> None:
+def test_a_failed_pool_stops_turning_kms_on_and_nothing_where_only_secrets_are_left() -> None:
     failed = (pool("1.27.1", state="Failed"),)
     enabling = scene(cluster("1.27.1", kms=OFF, pools=failed))
     assert result_of("AZ-04", enabling).severity is Severity.BLOCK

@@ -79,6 +79,7 @@ def on(scope: str, level: str = "ReadOnly") -> Lock:
 
 
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
+MANAGEMENT = "/providers/Microsoft.Management"
 NODES = f"{SUBSCRIPTION}/resourceGroups/MC_shop_blue"
 HUB = f"{SUBSCRIPTION}/resourceGroups/net"
 GRANT = RoleOffer(CRYPTO_USER, NEW_VAULT_ID, PRINCIPAL).command
@@ -196,6 +197,7 @@ def test_every_check_is_seen_to_fail() -> None:
         ),
         ("V-08", FINE.with_(new_grants=Grants((assigned(Permission(data_actions=("*",)), SUBSCRIPTION),)))),
         ("V-08", FINE.with_(new_grants=Grants((assigned(CRYPTO, f"{NEW_VAULT_ID.upper()}/keys/etcd"),)))),
+        ("V-08", FINE.with_(new_grants=Grants((assigned(CRYPTO, f"{MANAGEMENT}/managementGroups/corp"),)))),
         ("V-09", PRIVATE.with_(new_grants=Grants((assigned(VAULT_CONTRIBUTOR, SUBSCRIPTION),)))),
         ("V-11", PRIVATE.with_(rules=(rule("ok", 100, allows=True), rule("no", 200, allows=False, to="*")))),
         ("V-11", PRIVATE.with_(rules=(rule("no", 200, allows=False, to="Internet"),))),
@@ -256,6 +258,17 @@ def test_with_kms_v2_on_nothing_of_this_is_asked() -> None:
 def test_what_a_policy_will_deny_stops_the_run() -> None:
     denied = FINE.with_(cluster_policy=(PolicyDenial(POLICY, "the cluster with KMS v2 on"),))
     assert judge("AZ-08", denied).severity is Severity.BLOCK
+
+
+def test_a_rule_about_the_whole_network_stops_the_run_and_one_about_a_part_does_not() -> None:
+    def severity(where: str) -> Severity:
+        return judge("V-11", PRIVATE.with_(rules=(rule("closed", 200, allows=False, to=where),))).severity
+
+    assert [severity(w) for w in ("VirtualNetwork", "*", "10.1.0.0/24")] == [
+        Severity.BLOCK,
+        Severity.BLOCK,
+        Severity.WARN,
+    ]
 
 
 def test_the_missing_roles_are_offered_and_no_others() -> None:

@@ -119,6 +119,7 @@ def test_the_basis_names_what_was_measured_and_what_is_assumed() -> None:
         (61, 119, "1-2 min"),
         (600, 5399, "10-90 min"),
         (3600, 9000, "1-2.5 h"),
+        (900, 5400, "15 min-1.5 h"),
     ],
 )
 def test_a_span_in_words(low: float, high: float, words: str) -> None:

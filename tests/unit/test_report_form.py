@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_kmsmigrate.migration.events import Note
+from azext_kmsmigrate.migration.events import Note, Waiting
 from azext_kmsmigrate.report.form import Form, Surroundings, form_for
 from azext_kmsmigrate.report.observers import observer_of
 from tests.unit.stages import Stage
@@ -47,10 +49,23 @@ def test_a_wish_is_granted_and_errors_only_is_obeyed(
 @pytest.mark.parametrize("form", [form for form in Form if form is not Form.AUTO])
 def test_each_form_has_an_observer_and_only_none_writes_nothing(form: Form) -> None:
     stage = Stage()
-    progress = observer_of(form, Surroundings({}, terminal=True), stage.output, stage.clock)
+    progress = observer_of(form, Surroundings({}, terminal=True), stage.output, stage.clock, [])
     with progress.watching():
         progress.tell(Note("something"))
     assert ("something" in stage.stream.getvalue()) is (form is not Form.NONE)
+
+
+@pytest.mark.parametrize("form", [form for form in Form if form is not Form.AUTO])
+def test_what_is_live_is_cleared_away_before_a_sudden_end(form: Form) -> None:
+    stage = Stage()
+    at_once: list[Callable[[], None]] = []
+    progress = observer_of(form, Surroundings({}, terminal=True), stage.output, stage.clock, at_once)
+    with progress.watching():
+        progress.tell(Waiting("waiting"))
+        shown = stage.stream.getvalue()
+        for close in at_once:
+            close()
+        assert stage.stream.getvalue() == shown + ("\r\x1b[J" if form is Form.TTY else "")
 
 
 @pytest.mark.parametrize(

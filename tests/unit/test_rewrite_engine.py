@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from azext_kmsmigrate.migration.events import Counting, Moment
+from azext_kmsmigrate.migration.events import Counting, Moment, Phase
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
 from azext_kmsmigrate.ports import Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
@@ -91,7 +91,9 @@ def test_a_closing_look_is_about_what_was_written_above_and_counts_nothing_else(
     above = run(sim, Pass(purpose=Purpose.PROOF)).resource_version
     assert above >= first.resource_version
     sim.api.add("ns-1", "new-1", "new-2")
-    result = run(sim, Pass(purpose=Purpose.PROOF, above=above))
+    told: list[Moment] = []
+    result = run(sim, Pass(purpose=Purpose.PROOF, above=above), tick=told.append)
+    assert {moment.phase for moment in told if isinstance(moment, Counting)} == {Phase.CLOSING}
     assert (result.counts.total, result.current, result.tripped) == (2, 2, [])
     assert run(sim, Pass(purpose=Purpose.PROOF, above=result.resource_version)).counts.total == 0
 

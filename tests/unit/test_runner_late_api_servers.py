@@ -108,3 +108,19 @@ def test_the_counts_of_a_step_are_those_of_all_its_rounds() -> None:
     assert record is not None
     assert record.secrets is not None
     assert CountsDocument.of(record.secrets) == encrypt
+
+
+def test_an_api_server_that_begins_anew_during_a_proof_makes_it_be_made_again() -> None:
+    sim = SimCluster(secrets=40)
+    begun: list[float] = []
+
+    def begin_anew() -> None:
+        if sim.said and "Now the proof" in sim.said[-1] and not begun:
+            begun.append(sim.clock.monotonic())
+            sim.api.replicas[0].started = 1000.0 + begun[0]
+
+    sim.api.before_patch = begin_anew
+    result = sim.start()
+    assert begun
+    assert any("began anew during the proof. Settling" in line for line in sim.said)
+    assert (result.state, result.problem, sim.forms) == (RunState.COMPLETED, None, {"kms-v2": 40})

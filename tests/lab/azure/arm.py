@@ -50,6 +50,11 @@ class AksResources:
         self._key_usable = key_usable
         self._base_url = base_url
 
+    def offer(self, offers: Offers) -> None:
+        """From now on these are offered, and no others."""
+        with self._operations.lock:
+            self._offers = offers
+
     def add_routes(self, router: Router) -> None:
         routes: list[tuple[str, str, Callable[..., Response]]] = [
             ("GET", f"{_PROVIDER}/managedClusters", self._list),

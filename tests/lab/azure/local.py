@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ class LocalAzure:
             LockResources(resources, locks, gate),
             PolicyInsights(resources, gate),
         )
+        self._aks = next(service for service in services if isinstance(service, AksResources))
         for service in services:
             service.add_routes(router)
 
@@ -261,6 +263,10 @@ class LocalAzure:
     def set_cluster_token_seconds(self, seconds: int | None) -> None:
         """How long those for the API servers really hold, whatever they say; None: as they say."""
         self._identity.cluster_seconds = seconds
+
+    def offer(self, offers: list[str]) -> None:
+        """What Azure offers from now on: versions come and go. Raises ``ValueError`` for what is no offer."""
+        self._aks.offer(_offers(replace(self.options, offers=tuple(offers))))
 
     def release_hang(self) -> None:
         self._operations.release()

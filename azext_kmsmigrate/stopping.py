@@ -1,0 +1,63 @@
+"""Turns Ctrl-C, SIGTERM and the end of the time that the user gave into one way to stop: ``KeyboardInterrupt``.
+
+The first of them is polite: what is in flight ends, the journal is written, the Lease is given back. From then on calls
+to the API server are not waited for. A second signal ends the process at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from azext_kmsmigrate.ports import Clock
+
+_SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+class Stop:
+    """``minutes``: how long the command may take, None for as long as it needs.
+
+    ``then`` is called when it is asked to stop, before it does; ``at_once`` before it ends without a word.
+    """
+
+    def __init__(self, clock: Clock, minutes: float | None = None, leave: Callable[[int], object] = os._exit) -> None:
+        self._clock, self._minutes, self._leave = clock, minutes, leave
+        self._until = None if minutes is None else clock.monotonic() + minutes * 60
+        self.then: list[Callable[[], None]] = []
+        self.at_once: list[Callable[[], None]] = []
+        self.cause = ""
+
+    def due(self) -> None:
+        """Raises ``KeyboardInterrupt`` when the time is over; called wherever something is waited for."""
+        if self._until is not None and not self.cause and self._clock.monotonic() >= self._until:
+            self._ask(f"--timeout {self._minutes:g}")
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Listen to signals for the length of a ``with``. Only the main thread of a process can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._signalled) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _signalled(self, number: int, _: Any) -> None:
+        if self.cause:
+            for close in self.at_once:
+                close()
+            self._leave(128 + number)
+        self._ask(_SIGNALS[signal.Signals(number)])
+
+    def _ask(self, cause: str) -> None:
+        self.cause = cause
+        for call in self.then:
+            call()
+        raise KeyboardInterrupt(cause)
