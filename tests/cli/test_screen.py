@@ -141,7 +141,7 @@ def test_the_screen_is_right_at_every_moment_through_resizes_and_ctrl_c(
 
     az.lab.fault("operation", "upgrade hang")
     again = Seat(az, tmp_path / "again.json", *then, *words)
-    again.until(lambda s: "pool" in s.live)  # the upgrade, with its pools and nodes
+    again.until(lambda s: "pool 1/2" in s.live)  # the upgrade, with its pools and nodes
     assert "pool 1/2  nodes 0/3" in again.live
     az.lab.fault("release")
     assert again.to_the_end() == 0, "\n".join(again.screen.rows)
