@@ -42,7 +42,11 @@ class Screen:
                 at = len(cells)
             length = max((i for i, cell in row.items() if cell.data != " "), default=-1) + 1
             parts = range(0, max(length, 1), columns) if self._folds else range(1)
-            cells += [{i - start: c for i, c in row.items() if start <= i < start + columns} for start in parts]
+            # The second half of a wide character (a cell with nothing in it) never stands at the beginning of a row.
+            cells += [
+                {i - start: c for i, c in row.items() if start <= i < start + columns and (c.data or i > start)}
+                for start in parts
+            ]
         gone = max(0, at - (rows - 1))
         fresh = pyte.Screen(columns, rows)
         for number, row in enumerate(cells[gone : gone + rows]):
