@@ -1,0 +1,48 @@
+"""One question, put to the checks and to the local Azure: will this migration come to its end?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from azext_kmsmigrate.errors import KmsMigrateError
+from azext_kmsmigrate.results import RunResult
+from tests.agreement.disturbances import Disturbance
+from tests.agreement.trial import EVERY_CHECK, Trial, trial
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``said``: the checks that fail. ``begun``: what ``start`` did all the same before its checks stopped it.
+
+    ``succeeds``: whether every step was done, with the checks or, where they stop it, with all of them left out.
+    """
+
+    said: tuple[str, ...]
+    begun: tuple[str, ...]
+    succeeds: bool
+    why: str
+
+
+def verdict(disturbances: Iterable[Disturbance], **options: object) -> Verdict:
+    """Try it on a lab of these options, with all of this wrong with it."""
+    with trial(**options) as attempt:
+        for one in disturbances:
+            one.disturb(attempt)
+        before = len(attempt.cluster_puts())
+        report = attempt.check()
+        said = tuple(check.id for check in report.checks if check.outcome == "failed")
+        begun: tuple[str, ...] = ()
+        if said:
+            stopped = attempt.start()
+            begun = tuple(attempt.cluster_puts()[before:])
+            assert not attempt.is_migrated(stopped) or isinstance(stopped, RunResult)
+        result = attempt.start(EVERY_CHECK if said else frozenset())
+        return Verdict(said, begun, attempt.is_migrated(result), _why(attempt, result))
+
+
+def _why(attempt: Trial, result: RunResult | KmsMigrateError) -> str:
+    if isinstance(result, KmsMigrateError):
+        return str(result)
+    problem = result.problem
+    return f"{result.state.value}: {problem.code} {problem.what}" if problem else result.state.value
