@@ -15,8 +15,10 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Situation, decide
+from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.migration.upgrade_path import hops
+from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
 
@@ -72,7 +74,7 @@ class Inspection:
     def scene(self, situation: Situation, goal: Goal, topics: list[Topic[Any]], tick: Tick) -> Scene:
         """The situation with what is seen now of these topics."""
         plan = decide(situation, goal)
-        question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
+        question = Question(situation.cluster, _original_kms(situation), plan.target_kms, _upgrades(situation, plan))
         seen = self._look(topics, question, tick)
         return Scene(situation, goal, plan, self._world.clock.now(), seen)
 
@@ -104,6 +106,13 @@ def refusal(found: Preflight, cluster: ClusterFacts, step: StepId, state: str, c
 
 def _has_api_server(cluster: ClusterFacts) -> bool:
     return cluster.power == "Running" and cluster.state != "Deleting"
+
+
+def _upgrades(situation: Situation, plan: Plan) -> tuple[KubernetesVersion, ...]:
+    if all(step.id is not StepId.UPGRADE for step in plan.steps):
+        return ()
+    way = hops(situation.cluster, situation.offers, plan.target, plan.support_plan)
+    return tuple(hop.version for hop in way)
 
 
 def _original_kms(situation: Situation) -> KmsProfile | None:

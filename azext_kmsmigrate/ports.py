@@ -182,11 +182,15 @@ class Nodes(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with."""
+    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with.
+
+    ``upgrades``: the versions that the cluster is to pass through, in order, as far as they can be foreseen.
+    """
 
     cluster: ClusterFacts
     original_kms: KmsProfile | None = None
     target_kms: KmsProfile | None = None
+    upgrades: tuple[KubernetesVersion, ...] = ()
 
 
 class Inspector(Protocol):

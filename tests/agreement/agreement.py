@@ -13,11 +13,12 @@ from tests.agreement.trial import EVERY_CHECK, Trial, trial
 
 @dataclass(frozen=True)
 class Verdict:
-    """``said``: the checks that fail. ``begun``: what ``start`` did all the same before its checks stopped it.
+    """``passes``: the checks let it begin. ``said``: those that fail. ``begun``: what ``start`` did all the same before its checks stopped it.
 
     ``succeeds``: whether every step was done, with the checks or, where they stop it, with all of them left out.
     """
 
+    passes: bool
     said: tuple[str, ...]
     begun: tuple[str, ...]
     succeeds: bool
@@ -33,12 +34,11 @@ def verdict(disturbances: Iterable[Disturbance], **options: object) -> Verdict:
         report = attempt.check()
         said = tuple(check.id for check in report.checks if check.outcome == "failed")
         begun: tuple[str, ...] = ()
-        if said:
-            stopped = attempt.start()
+        if not report.ready:
+            attempt.start()
             begun = tuple(attempt.cluster_puts()[before:])
-            assert not attempt.is_migrated(stopped) or isinstance(stopped, RunResult)
-        result = attempt.start(EVERY_CHECK if said else frozenset())
-        return Verdict(said, begun, attempt.is_migrated(result), _why(attempt, result))
+        result = attempt.start(frozenset() if report.ready else EVERY_CHECK)
+        return Verdict(report.ready, said, begun, attempt.is_migrated(result), _why(attempt, result))
 
 
 def _why(attempt: Trial, result: RunResult | KmsMigrateError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from azext_kmsmigrate.migration.facts import NetworkAccess
 from tests.agreement.trial import Trial
 from tests.lab.administrator import administrator
-from tests.lab.azure.compute import REGIONAL, usage_id
+from tests.lab.azure.compute import usage_id
 from tests.lab.azure.identity import TENANT_ID
 from tests.lab.azure.keyvault import KeyVault
 from tests.lab.azure.local import NEW_KEY, SECOND_VAULT
@@ -235,9 +235,7 @@ def budget(namespace: str, *, healthy: int = 2, **spec: Any) -> Disturb:
 
 
 def api_in_use(trial: Trial) -> None:
-    trial.azure.obstacles.api_use.append(
-        ApiUse("storage.k8s.io.csistoragecapacities.v1beta1", "1.27", time.time())
-    )
+    trial.azure.obstacles.api_use.append(ApiUse("storage.k8s.io.csistoragecapacities.v1beta1", "1.27", time.time()))
 
 
 def api_asked_for(trial: Trial) -> None:
@@ -246,9 +244,9 @@ def api_asked_for(trial: Trial) -> None:
 
 
 def a_secret(trial: Trial) -> tuple[str, str]:
-    namespace, _, name = sorted(trial.lab.host.raw("/registry/secrets/"))[0].removeprefix(
-        "/registry/secrets/"
-    ).partition("/")
+    namespace, _, name = (
+        sorted(trial.lab.host.raw("/registry/secrets/"))[0].removeprefix("/registry/secrets/").partition("/")
+    )
     return namespace, name
 
 

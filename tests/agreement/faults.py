@@ -84,9 +84,7 @@ _VAULTS = {
     "a role on the key alone": Disturbance(
         after(new_key, no_role, role(CRYPTO_USER, where="/keys/kms-new")), options=TWO
     ),
-    "a role on another key": Disturbance(
-        after(new_key, no_role, role(CRYPTO_USER, where="/keys/kms")), ("V-08",), TWO
-    ),
+    "a role on another key": Disturbance(after(new_key, no_role, role(CRYPTO_USER, where="/keys/kms")), ("V-08",), TWO),
     "a role not yet effective": Disturbance(after(new_key, no_role, role(CRYPTO_USER, late=True)), ("V-08",), TWO),
     "access policies": Disturbance(after(new_key, policies("encrypt", "decrypt")), options=TWO),
     "an access policy too small": Disturbance(after(new_key, policies("get", "encrypt")), ("V-08",), TWO),
@@ -110,9 +108,7 @@ _PRIVATE = {
         after(new_key, no_role, role(CONTRIBUTOR), role("Key Vault Reader")), ("V-08",), PRIVATE
     ),
     "a private vault of an EC key": Disturbance(after(new_key, key("kms-new", kty="EC")), ("V-02",), PRIVATE),
-    "a private vault of another tenant": Disturbance(
-        after(new_key, vault(tenantId=OTHER_TENANT)), ("V-04",), PRIVATE
-    ),
+    "a private vault of another tenant": Disturbance(after(new_key, vault(tenantId=OTHER_TENANT)), ("V-04",), PRIVATE),
     "a network rule in the way": Disturbance(after(new_key, nsg()), ("V-11",), PRIVATE),
     "a network rule about something else": Disturbance(after(new_key, nsg(destinationPortRange="25")), (), PRIVATE),
     "no private endpoints by policy": Disturbance(
@@ -130,9 +126,7 @@ _PRIVATE = {
 
 _AZURE = {
     "a stopped cluster": Disturbance(properties(powerState={"code": "Stopped"}), ("AZ-02",)),
-    "a failed cluster": Disturbance(
-        properties(provisioningState="Failed"), ("AZ-03",), cautious="nobody knows what a stranger's operation left"
-    ),
+    "a failed cluster": Disturbance(properties(provisioningState="Failed"), ("AZ-03",)),
     "an operation under way": Disturbance(properties(provisioningState="Upgrading"), ("AZ-05",)),
     "a failed pool": Disturbance(pool(provisioningState="Failed"), ("AZ-04",)),
     "a stopped pool": Disturbance(
@@ -176,7 +170,6 @@ _UPGRADE = {
     "a pool that is newer": Disturbance(
         pool(orchestratorVersion="1.27.1", currentOrchestratorVersion="1.27.1"),
         ("U-03",),
-        cautious="this Azure brings the control plane up to its nodes",
     ),
     "a pool two versions behind": Disturbance(
         pool(orchestratorVersion="1.25.11", currentOrchestratorVersion="1.25.11")
@@ -193,7 +186,8 @@ _UPGRADE = {
     ),
     "an API asked for": Disturbance(after(api_asked_for, api_in_use), ("U-07",)),
     "an API that Azure alone saw": Disturbance(
-        api_in_use, limit="AKS does not tell what it has seen, API servers forget with a restart: U-07 sees theirs alone"
+        api_in_use,
+        limit="AKS does not tell what it has seen, API servers forget with a restart: U-07 sees theirs alone",
     ),
     "a small quota": Disturbance(quota(FAMILY, 13), ("U-08",)),
     "a small region": Disturbance(quota(REGIONAL, 13), ("U-08",)),
@@ -201,10 +195,15 @@ _UPGRADE = {
     "a quota and a larger surge": Disturbance(
         after(pool(count=10, upgradeSettings={"maxSurge": "33%"}), quota(REGIONAL, 60)), ("U-08",)
     ),
-    "a surge larger than the pool": Disturbance(
-        after(pool(upgradeSettings={"maxSurge": "5"}), quota(REGIONAL, 17))
+    "a surge larger than the pool": Disturbance(after(pool(upgradeSettings={"maxSurge": "5"}), quota(REGIONAL, 17))),
+    "twenty nodes and the surge of old": Disturbance(
+        after(pool(count=20, upgradeSettings={"maxSurge": None}), quota(REGIONAL, 92))
     ),
-    "twenty nodes and the surge of old": Disturbance(after(pool(count=20), quota(REGIONAL, 93))),
+    "twenty nodes and the surge of 1.34": Disturbance(
+        after(pool(count=20, upgradeSettings={"maxSurge": None}), quota(REGIONAL, 92)),
+        ("U-08",),
+        {"offers": ("1.34.4",)},
+    ),
     "a small subnet": Disturbance(nodes_subnet("10.224.0.0/25"), ("U-08",)),
     "a cordoned node": Disturbance(cordon),
     "a webhook in every namespace": Disturbance(webhook),

@@ -293,10 +293,17 @@ def test_budgets_that_let_pods_go_and_those_of_aks_pass() -> None:
         budgets(
             Budget("shop", "cart", min_available="1", expected=2, desired=1, allowed=1),
             Budget("shop", "none", min_available="1"),
-            Budget("kube-system", "coredns-pdb", max_unavailable="0", expected=2),
+            Budget("kube-system", "coredns-pdb", min_available="1", expected=2, desired=1, allowed=0),
         ),
     )
     assert does_not_apply("U-06", scene({BUDGETS: ()}, facts=V2))
+
+
+def test_a_budget_of_none_is_in_the_way_in_kube_system_too() -> None:
+    none = Budget("kube-system", "agents", max_unavailable="0", expected=2)
+    assert_fails(
+        "U-06", budgets(none), "PodDisruptionBudget kube-system/agents", "kubectl -n kube-system patch pdb agents"
+    )
 
 
 # U-07: deprecated APIs
