@@ -2,7 +2,8 @@
 
 AKS refuses an upgrade when a budget can never let a pod go (``UnsatisfiablePDB``); one that lets none go just now makes
 the drain wait, and fail after its time (``PodDrainFailure``). That is AKS's own affair in kube-system, where its own
-budgets are; one that can never let a pod go is not AKS's, and is in the way there too. Changes of the cluster other than upgrades have been refused for them too (Azure/AKS#4805).
+budgets are; one that can never let a pod go is not AKS's, and is in the way there too. Changes of the cluster other
+than upgrades have been refused for them too (Azure/AKS#4805).
 """
 
 from __future__ import annotations

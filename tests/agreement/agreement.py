@@ -13,9 +13,10 @@ from tests.agreement.trial import EVERY_CHECK, Trial, trial
 
 @dataclass(frozen=True)
 class Verdict:
-    """``passes``: the checks let it begin. ``said``: those that fail. ``begun``: what ``start`` did all the same before its checks stopped it.
+    """``passes``: the checks let it begin; ``said``: those that fail.
 
-    ``succeeds``: whether every step was done, with the checks or, where they stop it, with all of them left out.
+    ``begun``: what ``start`` sent all the same before its checks stopped it. ``succeeds``: whether every step was done,
+    with the checks or, where they stop it, with all of them left out.
     """
 
     passes: bool

@@ -11,7 +11,6 @@ from tests.agreement.disturbances import (
     DAY,
     FAMILY,
     NETWORK,
-    REGIONAL,
     SUBSCRIPTION,
     Disturbance,
     after,
@@ -45,6 +44,7 @@ from tests.agreement.disturbances import (
     webhook,
 )
 from tests.agreement.disturbances import of_clusters as clusters
+from tests.lab.azure.compute import REGIONAL
 from tests.lab.azure.metadata import group_id
 
 TWO: dict[str, Any] = {"vaults": 2}

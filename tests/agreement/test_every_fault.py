@@ -1,4 +1,4 @@
-"""Each thing that may be wrong, alone: said before anything is changed, by the check whose affair it is; or harmless."""
+"""Each thing that may be wrong, alone: said before any change, by the check whose affair it is; or harmless."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ from azext_kmsmigrate.checks.catalogue import CHECKS
 from azext_kmsmigrate.clock import SystemClock
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import KmsMigrateError
-from azext_kmsmigrate.kube.access import Certificate, parse, tls_context
-from azext_kmsmigrate.kube.api import Api, Channel
+from azext_kmsmigrate.kube.access import BearerToken, Certificate, FetchToken, parse, tls_context
+from azext_kmsmigrate.kube.api import Api, Channel, Signer, Transport
 from azext_kmsmigrate.kube.journal_store import KubeJournalStore
 from azext_kmsmigrate.kube.lease import KubeLease
 from azext_kmsmigrate.kube.nodes import KubeNodes
@@ -47,7 +47,7 @@ from azext_kmsmigrate.results import CheckReport, RunResult, RunState
 from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Runner
 from azext_kmsmigrate.wiring import inspectors
-from tests.lab.azure.identity import ARM_AUDIENCES, VAULT_AUDIENCE
+from tests.lab.azure.identity import ARM_AUDIENCES, VAULT_AUDIENCE, Principal
 from tests.lab.azure.local import LocalAzure
 from tests.lab.azure.metadata import SUBSCRIPTION_ID
 from tests.lab.laboratory import Laboratory
@@ -55,12 +55,12 @@ from tests.lab.model import LabOptions, StoredForm
 
 SECRETS = 6
 EVERY_CHECK = frozenset(check.id for check in CHECKS)
-_FASTER = 300.0
+_FASTER = 3000.0
 _LIMITS = Limits(grace=3.0, patience=120.0, parallel=4)
 
 
 class HastyClock(SystemClock):
-    """Work takes the time it takes; what is slept goes by three hundred times as fast."""
+    """Work takes the time it takes; what is slept goes by three thousand times as fast."""
 
     def __init__(self) -> None:
         self._gained, self._lock = 0.0, threading.Lock()
@@ -97,9 +97,13 @@ class _Credential:
 
 @dataclass
 class Trial:
-    """A lab and the goal of the migration that is tried on it."""
+    """A lab and the goal of the migration that is tried on it.
+
+    ``stranger``: whom the API servers see, on a cluster that asks Entra ID, is nobody they let do anything.
+    """
 
     lab: Laboratory
+    stranger: bool = False
     goal: Goal = field(default_factory=Goal)
     told: Told = field(default_factory=Told)
 
@@ -111,8 +115,8 @@ class Trial:
     def ca_bundle(self) -> str:
         return self.azure.environment()["REQUESTS_CA_BUNDLE"]
 
-    def check(self) -> CheckReport:
-        return self._runner().check(self.goal)
+    def check(self, skipped: frozenset[str] = frozenset(), asked: list[str] | None = None) -> CheckReport:
+        return self._runner(asked).check(self.goal, skipped)
 
     def start(self, skipped: frozenset[str] = frozenset()) -> RunResult | KmsMigrateError:
         """The run to its end, or what it was refused with before it began."""
@@ -134,21 +138,29 @@ class Trial:
 
     def token(self, audience: str = ARM_AUDIENCES[0]) -> str:
         """The operator's, fetched as az does with a service principal."""
-        operator, url = self.azure.operator, self.azure.vault_access().token_url
+        return self._token_of(self.azure.operator, audience)
+
+    def cluster_token(self, server_app: str, anew: bool) -> tuple[str, float]:
+        """The token for the API servers."""
+        who = self.azure.cluster_identity if self.stranger else self.azure.operator
+        return self._token_of(who, server_app), time.time() + 3600
+
+    def _token_of(self, who: Principal, audience: str) -> str:
+        url = self.azure.vault_access().token_url
         form = {
             "grant_type": "client_credentials",
-            "client_id": operator.client_id,
-            "client_secret": operator.secret,
+            "client_id": who.client_id,
+            "client_secret": who.secret,
             "scope": f"{audience}/.default",
         }
         answer = requests.post(url, data=form, verify=self.ca_bundle, timeout=30)
         return str(answer.json()["access_token"])
 
-    def world(self, told: Told) -> World:
-        """The world of one command, all its parts new."""
+    def world(self, told: Told, asked: list[str] | None = None) -> World:
+        """The world of one command, all its parts new. ``asked`` receives what the API servers are sent."""
         name = ClusterName(self.lab.options.name, "lab", SUBSCRIPTION_ID, self.azure.cluster()["id"])
         client, clock, resources = self._client, HastyClock(), self._resources(name)
-        door = _Door(client, name)
+        door = _Door(client, name, self.cluster_token, asked)
         api = Api(door.open, door.open_shared, clock)
         data = VaultData(lambda: self.token(VAULT_AUDIENCE), connection_verify=self.ca_bundle)
         return World(
@@ -168,9 +180,9 @@ class Trial:
             user="a test",
         )
 
-    def _runner(self) -> Runner:
+    def _runner(self, asked: list[str] | None = None) -> Runner:
         self.told = Told()
-        return Runner(self.world(self.told), _LIMITS)
+        return Runner(self.world(self.told, asked), _LIMITS)
 
     @cached_property
     def _client(self) -> Any:
@@ -200,21 +212,49 @@ class Trial:
 
 @dataclass
 class _Door:
-    """Channels to the API servers with the certificate that Azure gives out."""
+    """Channels to the API servers with the credential that Azure gives out."""
 
     client: Any
     name: ClusterName
+    fetch_token: FetchToken
+    asked: list[str] | None
 
     @cached_property
-    def _parts(self) -> tuple[Route, ssl.SSLContext]:
+    def _parts(self) -> tuple[Route, ssl.SSLContext, Signer]:
         kubeconfig = parse(user_kubeconfig(self.client, self.name), self.name)
-        return Route.to(kubeconfig.server), tls_context(kubeconfig)
+        app = kubeconfig.server_app
+        signer: Signer = BearerToken(app, self.fetch_token, time.time) if app else Certificate()
+        return Route.to(kubeconfig.server), tls_context(kubeconfig), signer
 
     def open(self) -> Channel:
-        return Channel(Wire(*self._parts), Certificate())
+        route, tls, signer = self._parts
+        return Channel(self._overheard(Wire(route, tls)), signer)
 
     def open_shared(self) -> Channel:
-        return Channel(RestClient(*self._parts), Certificate())
+        route, tls, signer = self._parts
+        return Channel(self._overheard(RestClient(route, tls)), signer)
+
+    def _overheard(self, transport: Transport) -> Transport:
+        return transport if self.asked is None else _Overheard(transport, self.asked)
+
+
+@dataclass
+class _Overheard:
+    """The port ``Transport``: notes each request's method and target before it is sent on."""
+
+    transport: Transport
+    asked: list[str]
+
+    @property
+    def made(self) -> int:
+        return self.transport.made
+
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
+        self.asked.append(f"{method} {target}")
+        return self.transport.exchange(method, target, headers, body)
+
+    def close(self) -> None:
+        self.transport.close()
 
 
 @contextlib.contextmanager

@@ -131,7 +131,8 @@ class Obstacles:
 def surge_nodes(pool: Json, version: str) -> int:
     """How many nodes more a pool has while it is upgraded to a version.
 
-    ``maxSurge`` is a number or a share, rounded up. A number larger than the pool counts as the pool's own (azure-aks-docs: upgrade-aks-node-pools-rolling). The default
+    ``maxSurge`` is a number or a share, rounded up. A number larger than the pool counts as the pool's own
+    (azure-aks-docs: upgrade-aks-node-pools-rolling). The default
     is one node, and 10 % from 1.32 on (AKS release notes).
     """
     default = "10%" if Version.parse(version).minor >= _SHARE_FROM else "1"
