@@ -17,8 +17,7 @@ from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
-from azext_kmsmigrate.migration.upgrade_path import hops
-from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.migration.upgrade_path import Hop, hops
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
 
@@ -108,11 +107,10 @@ def _has_api_server(cluster: ClusterFacts) -> bool:
     return cluster.power == "Running" and cluster.state != "Deleting"
 
 
-def _upgrades(situation: Situation, plan: Plan) -> tuple[KubernetesVersion, ...]:
+def _upgrades(situation: Situation, plan: Plan) -> tuple[Hop, ...]:
     if all(step.id is not StepId.UPGRADE for step in plan.steps):
         return ()
-    way = hops(situation.cluster, situation.offers, plan.target, plan.support_plan)
-    return tuple(hop.version for hop in way)
+    return hops(situation.cluster, situation.offers, plan.target, plan.support_plan)
 
 
 def _original_kms(situation: Situation) -> KmsProfile | None:

@@ -126,11 +126,13 @@ class SurroundingsInspector:
         scope = cluster.name.resource_id.partition("/providers/")[0]
         content = _content(document)
         states = {"the cluster with KMS off": _with_kms(content, None)}
-        for version in question.upgrades:
-            content = _upgraded(content, version)
-            states[f"the cluster with Kubernetes {version} and KMS off"] = _with_kms(content, None)
+        for hop in question.upgrades:
+            content = _upgraded(content, hop.version, pools=hop.whole)
+            states[f"the cluster with Kubernetes {hop.version} and KMS off"] = _with_kms(content, None)
         if question.target_kms is not None:
             states["the cluster with KMS v2 on"] = _with_kms(content, question.target_kms)
+        if question.upgrades and not question.upgrades[-1].whole:
+            states |= _pools_apart(content, question.upgrades[-1].version)
         return self._denials(scope, _CLUSTER_VERSION, states)
 
     def _endpoint_policy(self, question: Question) -> tuple[PolicyDenial, ...] | Unseen:
@@ -177,12 +179,25 @@ def _content(cluster: Json) -> Json:
     return {"type": "Microsoft.ContainerService/managedClusters", **{k: cluster[k] for k in kept if k in cluster}}
 
 
-def _upgraded(cluster: Json, version: KubernetesVersion) -> Json:
+def _upgraded(cluster: Json, version: KubernetesVersion, *, pools: bool) -> Json:
     changed = copy.deepcopy(cluster)
     changed["properties"]["kubernetesVersion"] = str(version)
-    for pool in changed["properties"].get("agentPoolProfiles") or ():
+    for pool in (changed["properties"].get("agentPoolProfiles") or ()) if pools else ():
         pool["orchestratorVersion"] = str(version)
     return changed
+
+
+def _pools_apart(cluster: Json, version: KubernetesVersion) -> dict[str, Json]:
+    """Each node pool as it is put by itself, once the control plane has the version."""
+    kind = "Microsoft.ContainerService/managedClusters/agentPools"
+    return {
+        f"node pool '{pool['name']}' with Kubernetes {version}": {
+            "type": kind,
+            "name": f"{cluster.get('name')}/{pool['name']}",
+            "properties": {**pool, "orchestratorVersion": str(version)},
+        }
+        for pool in cluster["properties"].get("agentPoolProfiles") or ()
+    }
 
 
 def _with_kms(cluster: Json, kms: KmsProfile | None) -> Json:

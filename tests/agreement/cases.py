@@ -144,7 +144,7 @@ CASES: dict[str, Case] = {
     "U-03": _named("a pool that is newer", _POOL),
     "U-04": Case(Disturbance(pool(type="AvailabilitySet")), _POOL),
     "U-05": Case(Disturbance(pool(osSKU="CBLMariner")), _POOL),
-    "U-06": _named("a budget of none", "PodDisruptionBudget shop/cart"),
+    "U-06": _named("a budget of none", "PodDisruptionBudget shop/cart-0"),
     "U-07": _named("an API asked for", "API csistoragecapacities.v1beta1.storage.k8s.io"),
     "U-08": Case(Disturbance(quota(FAMILY, 13)), "quota 'Standard DSv5 Family vCPUs'"),
     "U-09": Case(Disturbance(cordon), "node aks-user-0"),

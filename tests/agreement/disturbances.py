@@ -95,6 +95,26 @@ def role(name: str, *, where: str = "", late: bool = False) -> Disturb:
     return assign
 
 
+def role_at(scope: str, name: str) -> Disturb:
+    def assign(trial: Trial) -> None:
+        trial.azure.grants.assign_long_ago(principal(trial), _ROLES[name], scope)
+
+    return assign
+
+
+def denied(trial: Trial) -> None:
+    """A deny assignment: the identity may not encrypt in the new vault, whatever roles it has."""
+    scope = new_vault(trial).resource_id
+    properties = {
+        "denyAssignmentName": "no-keys",
+        "permissions": [{"dataActions": ["Microsoft.KeyVault/vaults/keys/encrypt/action"]}],
+        "scope": scope,
+        "principals": [{"id": principal(trial), "type": "ServicePrincipal"}],
+        "excludePrincipals": [],
+    }
+    trial.azure.patch_resource(f"{scope}/{AUTHORIZATION}/denyAssignments/1", {"properties": properties})
+
+
 def no_role(trial: Trial) -> None:
     trial.azure.grants.revoke_within(principal(trial), new_vault(trial).resource_id)
 
@@ -112,7 +132,10 @@ def principal(trial: Trial) -> str:
 
 
 def cluster(patch: dict[str, Any]) -> Disturb:
-    return lambda t: t.azure.patch_cluster(patch) and None
+    def change(trial: Trial) -> None:
+        trial.azure.patch_cluster(patch)
+
+    return change
 
 
 def properties(**patch: Any) -> Disturb:
@@ -225,11 +248,9 @@ def budget(namespace: str, *, healthy: int = 2, **spec: Any) -> Disturb:
         }
         with administrator(trial.lab.host.endpoint()) as api:
             api.create_if_absent("/api/v1/namespaces", {"metadata": {"name": namespace}})
-            path = _BUDGETS.format(namespace)
-            api.create(
-                path, {"metadata": {"name": "cart"}, "spec": {"selector": {"matchLabels": {"app": "x"}}, **spec}}
-            )
-            api.merge(f"{path}/cart/status", {"status": status})
+            path, name = _BUDGETS.format(namespace), f"cart-{len(list(api.items(_BUDGETS.format(namespace))))}"
+            api.create(path, {"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": "x"}}, **spec}})
+            api.merge(f"{path}/{name}/status", {"status": status})
 
     return create
 

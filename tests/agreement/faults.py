@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from azext_kmsmigrate.migration.facts import SupportPlan
 from tests.agreement.disturbances import (
     CONTRIBUTOR,
     CRYPTO_USER,
@@ -19,6 +20,7 @@ from tests.agreement.disturbances import (
     budget,
     cluster,
     cordon,
+    denied,
     denied_secret,
     goal,
     identity,
@@ -39,6 +41,7 @@ from tests.agreement.disturbances import (
     properties,
     quota,
     role,
+    role_at,
     vault,
     volume,
     webhook,
@@ -84,6 +87,8 @@ _VAULTS = {
     "a role on the key alone": Disturbance(
         after(new_key, no_role, role(CRYPTO_USER, where="/keys/kms-new")), options=TWO
     ),
+    "a role on the group": Disturbance(after(new_key, no_role, role_at(group_id(), CRYPTO_USER)), options=TWO),
+    "a deny assignment": Disturbance(after(new_key, denied), ("V-08",), TWO),
     "a role on another key": Disturbance(after(new_key, no_role, role(CRYPTO_USER, where="/keys/kms")), ("V-08",), TWO),
     "a role not yet effective": Disturbance(after(new_key, no_role, role(CRYPTO_USER, late=True)), ("V-08",), TWO),
     "access policies": Disturbance(after(new_key, policies("encrypt", "decrypt")), options=TWO),
@@ -142,6 +147,14 @@ _AZURE = {
     "no version by policy": Disturbance(
         policy(lambda t: SUBSCRIPTION, clusters("kubernetesVersion", "1.27.1")), ("AZ-08",)
     ),
+    "no version of node pools by policy": Disturbance(
+        policy(
+            lambda t: SUBSCRIPTION,
+            {"field": "Microsoft.ContainerService/managedClusters/agentPools/orchestratorVersion", "equals": "1.27.1"},
+        ),
+        ("AZ-08",),
+        {"supported": True},
+    ),
     "a policy about something else": Disturbance(
         policy(lambda t: SUBSCRIPTION, {"field": "tags.owner", "equals": "nobody"})
     ),
@@ -160,6 +173,9 @@ _UPGRADE = {
     "only a preview": Disturbance(lambda t: None, ("U-01",), {"offers": ("1.27.1?preview",)}),
     "a version not offered": Disturbance(goal(kubernetes_version="1.28.9"), ("U-02",)),
     "long-term support alone": Disturbance(lambda t: None, ("U-18",), {"offers": ("1.27.1?lts",)}),
+    "long-term support asked for": Disturbance(
+        goal(support_plan=SupportPlan.LONG_TERM, tier="Premium"), options={"offers": ("1.27.1?lts",)}
+    ),
     "long-term support without its tier": Disturbance(properties(supportPlan="AKSLongTermSupport"), ("U-18",)),
     "the jump": Disturbance(lambda t: None, options={"offers": ("1.34.4",)}),
     "two hops": Disturbance(
@@ -190,6 +206,9 @@ _UPGRADE = {
         limit="AKS does not tell what it has seen, API servers forget with a restart: U-07 sees theirs alone",
     ),
     "a small quota": Disturbance(quota(FAMILY, 13), ("U-08",)),
+    "a small quota for spot nodes of another kind": Disturbance(
+        after(pool(scaleSetPriority="Spot", count=9), quota(FAMILY, 48)), options={"supported": True}
+    ),
     "a small region": Disturbance(quota(REGIONAL, 13), ("U-08",)),
     "a quota for one pool at a time": Disturbance(quota(REGIONAL, 17)),
     "a quota and a larger surge": Disturbance(
