@@ -78,10 +78,15 @@ class Inspection:
         return Scene(situation, goal, plan, self._world.clock.now(), seen)
 
     def _look(self, topics: list[Topic[Any]], question: Question, tick: Tick) -> Seen:
-        at_work = _has_api_server(question.cluster)
-        asked = [t for t in topics if at_work or t.service != KUBERNETES]
-        absent = dict.fromkeys(topics, Unseen("the cluster has no API server at work"))
-        return {**absent, **self._survey.look(asked, question, tick)}
+        """A silent API server is asked once, not once for each topic, with the patience of each."""
+        closed, first = "", dict[Topic[Any], Any]()
+        if not _has_api_server(question.cluster):
+            closed = "the cluster has no API server at work"
+        elif DOOR in topics:
+            first = dict(self._survey.look([DOOR], question, tick))
+            closed = _why_closed(first[DOOR])
+        asked = [t for t in topics if t is not DOOR and not (closed and t.service == KUBERNETES)]
+        return {**dict.fromkeys(topics, Unseen(closed)), **first, **self._survey.look(asked, question, tick)}
 
 
 def refusal(found: Preflight, cluster: ClusterFacts, step: StepId, state: str, command: str) -> Refused | None:
@@ -101,6 +106,13 @@ def refusal(found: Preflight, cluster: ClusterFacts, step: StepId, state: str, c
         fix=finding.fix.rstrip(".") + ".",
         next=command,
     )
+
+
+def _why_closed(door: Door | Unseen) -> str:
+    """Why there is no use in asking the API server for anything else; empty when it let us in."""
+    if isinstance(door, Unseen) or door.silent:
+        return "the API server does not answer"
+    return "the API server does not let you in" if door.refused else ""
 
 
 def _has_api_server(cluster: ClusterFacts) -> bool:

@@ -42,6 +42,15 @@ def verdict(disturbances: Iterable[Disturbance], **options: object) -> Verdict:
         return Verdict(report.ready, said, begun, attempt.is_migrated(result), _why(attempt, result))
 
 
+def assert_agreed(fault: Disturbance) -> None:
+    """What is wrong alone is said before any change, by the check whose affair it is; what is harmless is migrated."""
+    found = verdict([fault], **fault.options)
+    assert found.begun == ()
+    assert found.passes is not bool(fault.foretold), found
+    assert set(found.said) & set(fault.foretold) or found.passes, found
+    assert found.succeeds is bool(fault.cautious or (found.passes and not fault.limit)), found
+
+
 def _why(attempt: Trial, result: RunResult | KmsMigrateError) -> str:
     if isinstance(result, KmsMigrateError):
         return str(result)

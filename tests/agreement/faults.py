@@ -241,4 +241,6 @@ _CLUSTER = {
     "KMS off and a key": Disturbance(new_key, options={"kms": False}),
 }
 
-FAULTS: dict[str, Disturbance] = _CLUSTER | _KEYS | _VAULTS | _PRIVATE | _AZURE | _UPGRADE
+OF_VAULTS: dict[str, Disturbance] = _KEYS | _VAULTS | _PRIVATE
+OF_CLUSTERS: dict[str, Disturbance] = _CLUSTER | _AZURE | _UPGRADE
+FAULTS: dict[str, Disturbance] = OF_CLUSTERS | OF_VAULTS

@@ -56,6 +56,18 @@ def test_nothing_of_azure_is_read_anew_for_every_node_pool(looked: tuple[Trial, 
     assert [path for path in reads if "/agentPools/" in path] == []
 
 
+def test_an_api_server_that_is_silent_is_not_asked_for_anything_else() -> None:
+    with trial() as attempt:
+        attempt.lab.host.stop_replica(0)
+        asked: list[str] = []
+        report = attempt.check(asked=asked)
+        assert not report.ready
+        assert set(asked) == {"GET /version"}
+        unseen = {check.id: check.note for check in report.checks if check.outcome == "unknown"}
+        assert {"K-09", "K-10", "U-06", "U-09", "C-03", "C-04"} <= set(unseen)
+        assert "does not answer" in unseen["K-10"]
+
+
 def _begins_a_list(target: str) -> bool:
     """``GET`` of a collection, from its beginning."""
     method, _, path = target.partition(" ")
