@@ -1,4 +1,4 @@
-"""Each thing that may be wrong with a cluster, and with what is around it, alone: said before any change, or harmless."""
+"""Each thing that may be wrong with a cluster, and around it, alone: said before any change, or harmless."""
 
 from __future__ import annotations
 
