@@ -15,8 +15,9 @@ from azext_kmsmigrate.checks.topic import KUBERNETES, Topic, Unseen
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile
-from azext_kmsmigrate.migration.plan import Goal, Situation, decide
+from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.migration.upgrade_path import Hop, hops
 from azext_kmsmigrate.ports import Question, Tick
 from azext_kmsmigrate.survey import Seen, Survey
 
@@ -72,16 +73,20 @@ class Inspection:
     def scene(self, situation: Situation, goal: Goal, topics: list[Topic[Any]], tick: Tick) -> Scene:
         """The situation with what is seen now of these topics."""
         plan = decide(situation, goal)
-        question = Question(situation.cluster, _original_kms(situation), plan.target_kms)
+        question = Question(situation.cluster, _original_kms(situation), plan.target_kms, _upgrades(situation, plan))
         seen = self._look(topics, question, tick)
         return Scene(situation, goal, plan, self._world.clock.now(), seen)
 
     def _look(self, topics: list[Topic[Any]], question: Question, tick: Tick) -> Seen:
-        at_work = _has_api_server(question.cluster)
-        # The door first: behind one that is closed nothing else answers.
-        asked = sorted((t for t in topics if at_work or t.service != KUBERNETES), key=lambda t: t is not DOOR)
-        absent = dict.fromkeys(topics, Unseen("the cluster has no API server at work"))
-        return {**absent, **self._survey.look(asked, question, tick)}
+        """A silent API server is asked once, not once for each topic, with the patience of each."""
+        closed, first = "", dict[Topic[Any], Any]()
+        if not _has_api_server(question.cluster):
+            closed = "the cluster has no API server at work"
+        elif DOOR in topics:
+            first = dict(self._survey.look([DOOR], question, tick))
+            closed = _why_closed(first[DOOR])
+        asked = [t for t in topics if t is not DOOR and not (closed and t.service == KUBERNETES)]
+        return {**dict.fromkeys(topics, Unseen(closed)), **first, **self._survey.look(asked, question, tick)}
 
 
 def refusal(found: Preflight, cluster: ClusterFacts, step: StepId, state: str, command: str) -> Refused | None:
@@ -103,8 +108,21 @@ def refusal(found: Preflight, cluster: ClusterFacts, step: StepId, state: str, c
     )
 
 
+def _why_closed(door: Door | Unseen) -> str:
+    """Why there is no use in asking the API server for anything else; empty when it let us in."""
+    if isinstance(door, Unseen) or door.silent:
+        return "the API server does not answer"
+    return "the API server does not let you in" if door.refused else ""
+
+
 def _has_api_server(cluster: ClusterFacts) -> bool:
     return cluster.power == "Running" and cluster.state != "Deleting"
+
+
+def _upgrades(situation: Situation, plan: Plan) -> tuple[Hop, ...]:
+    if all(step.id is not StepId.UPGRADE for step in plan.steps):
+        return ()
+    return hops(situation.cluster, situation.offers, plan.target, plan.support_plan)
 
 
 def _original_kms(situation: Situation) -> KmsProfile | None:

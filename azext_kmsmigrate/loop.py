@@ -58,7 +58,7 @@ def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
     """The situation now. A cluster that has no API server at work is described by ARM alone."""
     cluster = world.cluster.observe()
     if cluster.power != "Running" or cluster.state == "Deleting" or cluster.kms_state is KmsState.PLATFORM:
-        return Situation(cluster, Offers(), None, done)
+        return Situation(cluster, Offers(seen=False), None, done)
     return Situation(cluster, world.cluster.offers(), world.journal.load(), done)
 
 
@@ -69,8 +69,8 @@ def observe_in_part(world: World, reaches: Callable[[ClusterFacts], bool]) -> Si
     """
     cluster = world.cluster.observe()
     if cluster.power != "Running" or cluster.state == "Deleting" or cluster.kms_state is KmsState.PLATFORM:
-        return Situation(cluster, Offers())
-    journal, offers = None, Offers()
+        return Situation(cluster, Offers(seen=False))
+    journal, offers = None, Offers(seen=False)
     with suppress(AzureError, ClusterError):
         journal = world.journal.load() if reaches(cluster) else None
     with suppress(AzureError):

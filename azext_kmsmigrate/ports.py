@@ -19,6 +19,7 @@ from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, S
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
+from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
 
 Tick = Callable[[Moment], None]
@@ -183,11 +184,15 @@ class Nodes(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with."""
+    """What a look is about: the cluster, the key that KMS v1 uses or used, and the key to turn KMS v2 on with.
+
+    ``upgrades``: those that are to come, in order, as far as they can be foreseen.
+    """
 
     cluster: ClusterFacts
     original_kms: KmsProfile | None = None
     target_kms: KmsProfile | None = None
+    upgrades: tuple[Hop, ...] = ()
 
 
 class Inspector(Protocol):

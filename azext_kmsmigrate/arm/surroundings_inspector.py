@@ -15,6 +15,7 @@ from azext_kmsmigrate.checks.policy import CLUSTER_POLICY, ENDPOINT_POLICY, Poli
 from azext_kmsmigrate.checks.rights import CALLER, Permission
 from azext_kmsmigrate.checks.topic import Topic, Unseen
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Question
 
 _AUTHORIZATION_VERSION = "2022-04-01"
@@ -123,9 +124,15 @@ class SurroundingsInspector:
         if not isinstance(document, dict):
             return document or _gone("the cluster")
         scope = cluster.name.resource_id.partition("/providers/")[0]
-        states = {"the cluster with KMS off": _with_kms(document, None)}
+        content = _content(document)
+        states = {"the cluster with KMS off": _with_kms(content, None)}
+        for hop in question.upgrades:
+            content = _upgraded(content, hop.version, pools=hop.whole)
+            states[f"the cluster with Kubernetes {hop.version} and KMS off"] = _with_kms(content, None)
         if question.target_kms is not None:
-            states["the cluster with KMS v2 on"] = _with_kms(document, question.target_kms)
+            states["the cluster with KMS v2 on"] = _with_kms(content, question.target_kms)
+        if question.upgrades and not question.upgrades[-1].whole:
+            states |= _pools_apart(content, question.upgrades[-1].version)
         return self._denials(scope, _CLUSTER_VERSION, states)
 
     def _endpoint_policy(self, question: Question) -> tuple[PolicyDenial, ...] | Unseen:
@@ -166,10 +173,36 @@ class SurroundingsInspector:
         return tuple(denials.values())
 
 
+def _content(cluster: Json) -> Json:
+    """What a PUT of the cluster says, and a policy judges."""
+    kept = ("name", "location", "tags", "properties", "sku", "identity")
+    return {"type": "Microsoft.ContainerService/managedClusters", **{k: cluster[k] for k in kept if k in cluster}}
+
+
+def _upgraded(cluster: Json, version: KubernetesVersion, *, pools: bool) -> Json:
+    changed = copy.deepcopy(cluster)
+    changed["properties"]["kubernetesVersion"] = str(version)
+    for pool in (changed["properties"].get("agentPoolProfiles") or ()) if pools else ():
+        pool["orchestratorVersion"] = str(version)
+    return changed
+
+
+def _pools_apart(cluster: Json, version: KubernetesVersion) -> dict[str, Json]:
+    """Each node pool as it is put by itself, once the control plane has the version."""
+    kind = "Microsoft.ContainerService/managedClusters/agentPools"
+    return {
+        f"node pool '{pool['name']}' with Kubernetes {version}": {
+            "type": kind,
+            "name": f"{cluster.get('name')}/{pool['name']}",
+            "properties": {**pool, "orchestratorVersion": str(version)},
+        }
+        for pool in cluster["properties"].get("agentPoolProfiles") or ()
+    }
+
+
 def _with_kms(cluster: Json, kms: KmsProfile | None) -> Json:
     """The cluster as it is put with KMS off (None) or on."""
-    changed: Json = copy.deepcopy({k: cluster[k] for k in ("name", "location", "tags", "properties") if k in cluster})
-    changed["type"] = "Microsoft.ContainerService/managedClusters"
+    changed = copy.deepcopy(cluster)
     security = changed["properties"].setdefault("securityProfile", {})
     if kms is None:
         security["azureKeyVaultKms"] = {**(security.get("azureKeyVaultKms") or {}), "enabled": False}

@@ -1,8 +1,9 @@
 """U-06: PodDisruptionBudgets that keep nodes from being drained.
 
 AKS refuses an upgrade when a budget can never let a pod go (``UnsatisfiablePDB``); one that lets none go just now makes
-the drain wait, and fail after its time (``PodDrainFailure``). AKS's own budgets, in kube-system, are its own affair
-(Azure/AKS#3433). Changes of the cluster other than upgrades have been refused for them too (Azure/AKS#4805).
+the drain wait, and fail after its time (``PodDrainFailure``). That is AKS's own affair in kube-system, where its own
+budgets are; one that can never let a pod go is not AKS's, and is in the way there too. Changes of the cluster other
+than upgrades have been refused for them too (Azure/AKS#4805).
 """
 
 from __future__ import annotations
@@ -55,8 +56,6 @@ def _evictions(scene: Scene) -> Judgement:
 def _in_the_way(scene: Scene) -> Iterator[Finding]:
     forced = scene.goal.force_until is not None
     for budget in scene.of(BUDGETS):
-        if budget.namespace == _OF_AKS:
-            continue
         subject = f"PodDisruptionBudget {budget.namespace}/{budget.name}"
         where = f"-n {budget.namespace}"
         if why := budget.lets_none_go_ever:
@@ -68,7 +67,7 @@ def _in_the_way(scene: Scene) -> Iterator[Finding]:
                 "(or run one pod more than it keeps; or pass over all of them: --force-upgrade-until TIME)",
                 Severity.WARN if forced else Severity.BLOCK,
             )
-        elif budget.expected and not budget.allowed:
+        elif budget.expected and not budget.allowed and budget.namespace != _OF_AKS:
             yield Finding(
                 subject,
                 "It lets no pod go just now: some of its pods are not ready. A node that runs one of them is not "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.scene import Scene
+from azext_kmsmigrate.checks.topic import NotSeen, Topic, Unseen
 from azext_kmsmigrate.checks.upgrading import BEFORE_UPGRADING
 from azext_kmsmigrate.migration.facts import PREMIUM, Offers, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
@@ -17,10 +18,22 @@ from azext_kmsmigrate.migration.upgrade_path import ANY_KMS_V2, Hop, Target, hop
 
 ANY_PLAN = frozenset(SupportPlan)
 
+_PROFILE: Topic[Offers] = Topic("the upgrade profile", "Microsoft.ContainerService")
+"""The plan reads it itself; the checks know it from there."""
+
+
+def _offers(scene: Scene) -> Offers:
+    """Raises ``NotSeen``."""
+    if not scene.situation.offers.seen:
+        right = "Microsoft.ContainerService/managedClusters/upgradeProfiles/read"
+        why = "Azure was not asked, or did not tell, what it offers"
+        raise NotSeen(_PROFILE, Unseen(why, right if scene.cluster.power == "Running" else ""))
+    return scene.situation.offers
+
 
 def expected_path(scene: Scene, target: Target, plan: SupportPlan) -> tuple[Hop, ...]:
     """Every hop to the target, as far as can be foreseen now; none when they do not lead there under the plan."""
-    way = hops(scene.cluster, scene.situation.offers, target, plan)
+    way = hops(scene.cluster, _offers(scene), target, plan)
     return way if way and target.reached_by(way[-1].version) else ()
 
 
@@ -40,7 +53,7 @@ def _path(scene: Scene) -> Judgement:
 
 
 def _no_path(scene: Scene) -> Iterator[Finding]:
-    cluster, offers = scene.cluster, scene.situation.offers
+    cluster, offers = scene.cluster, _offers(scene)
     if not _leads_to(scene, ANY_KMS_V2):
         yield Finding(
             f"cluster '{cluster.name.name}'",
@@ -60,7 +73,7 @@ def _target(scene: Scene) -> Judgement:
 
 
 def _unoffered_target(scene: Scene) -> Iterator[Finding]:
-    cluster, offers, target = scene.cluster, scene.situation.offers, scene.plan.target
+    cluster, offers, target = scene.cluster, _offers(scene), scene.plan.target
     if _leads_to(scene, target):
         return
     instead = expected_path(scene, ANY_KMS_V2, scene.plan.support_plan)
@@ -84,7 +97,7 @@ def _support_plan(scene: Scene) -> Judgement:
 
 
 def _plan_missing(scene: Scene, path: tuple[Hop, ...], dear: tuple[Hop, ...]) -> Iterator[Finding]:
-    cluster, plans = scene.cluster, scene.situation.offers.plans
+    cluster, plans = scene.cluster, _offers(scene).plans
     has = cluster.support_plan
     if has is SupportPlan.LONG_TERM and cluster.tier.lower() != PREMIUM.lower():
         yield Finding(

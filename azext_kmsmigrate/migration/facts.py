@@ -159,11 +159,13 @@ class Offers:
     ``onward``: where Azure says that a version can be upgraded to in turn (``kubernetesVersions`` of the location).
     It serves to know that a first hop leads anywhere; each hop is planned anew from the live profile.
     ``plans``: the support plans of each minor version there; empty when they could not be learnt.
+    ``seen``: false when nobody could ask; then nothing is known of what is offered.
     """
 
     versions: tuple[KubernetesVersion, ...] = ()
     onward: Mapping[KubernetesVersion, tuple[KubernetesVersion, ...]] = field(default_factory=dict)
     plans: Mapping[tuple[int, int], frozenset[SupportPlan]] = field(default_factory=dict)
+    seen: bool = True
 
     def under(self, version: KubernetesVersion, plan: SupportPlan) -> bool:
         """Whether AKS has the version under this plan. A version of no listed minor is not under long term support."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.az import Az
+from tests.az import Az, Typed
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 from tests.labs import UpLab
@@ -74,51 +74,79 @@ def key_fault(how: str) -> Any:
     return lambda az: az.lab.fault("key", f"{how} kms-new")
 
 
+KEY = "key 'kms-new' of key vault 'lab-kv'"
+IDENTITY = "managed identity 'vaults-"
+
 STOPPED = [
-    ("an EC key", key_fault("ec"), "V-02", "az keyvault key create --vault-name lab-kv"),
-    ("a key without encrypt", key_fault("no-encrypt"), "V-02", "az keyvault key set-attributes --id"),
-    ("an expired key", key_fault("expired"), "V-02", "--expires"),
-    ("no role", role_for_the_new_key, "V-08", f'--role "{CRYPTO_USER}"'),
+    ("an EC key", key_fault("ec"), "V-02", KEY, "az keyvault key create --vault-name lab-kv"),
+    ("a key without encrypt", key_fault("no-encrypt"), "V-02", KEY, "az keyvault key set-attributes --id"),
+    ("an expired key", key_fault("expired"), "V-02", KEY, "--expires"),
+    ("no role", role_for_the_new_key, "V-08", IDENTITY, f'--role "{CRYPTO_USER}"'),
     (
         "the wrong role",
         lambda az: role_for_the_new_key(az, "Key Vault Crypto Service Encryption User"),
         "V-10",
+        IDENTITY,
         f'--role "{CRYPTO_USER}"',
     ),
     (
         "a role that is not yet effective",
         lambda az: role_for_the_new_key(az, CRYPTO_USER, made="assign-now"),
         "V-08",
+        IDENTITY,
         "type the same command again",
     ),
-    ("a vault of another tenant", lambda az: other_vault(az, tenantId=OTHER_TENANT), "V-04", "--key-id"),
+    (
+        "a vault of another tenant",
+        lambda az: other_vault(az, tenantId=OTHER_TENANT),
+        "V-04",
+        "key vault 'lab-kv-2'",
+        "--key-id",
+    ),
     (
         "a vault with selected networks",
         lambda az: other_vault(az, networkAcls={"defaultAction": "Deny"}),
         "V-05",
+        "key vault 'lab-kv-2'",
         "az keyvault update --name lab-kv-2 --default-action Allow",
     ),
 ]
 
 
-@pytest.mark.parametrize(("what", "disturb", "id_", "words"), STOPPED, ids=[s[0] for s in STOPPED])
-def test_it_is_stopped_before_kms_is_turned_off(az: Az, what: str, disturb: Any, id_: str, words: str) -> None:
+@pytest.mark.parametrize(("what", "disturb", "id_", "named", "words"), STOPPED, ids=[s[0] for s in STOPPED])
+def test_it_is_stopped_before_kms_is_turned_off(
+    az: Az, what: str, disturb: Any, id_: str, named: str, words: str
+) -> None:
     key = disturb(az) or az.lab.key_id("kms-new")
-    done = az.start("--key-id", key)
-    assert done.code == 11, done.stderr
-    found = {check["id"]: check for check in done.document["checks"]}
-    assert found[id_]["outcome"] == "failed"
-    assert any(words in finding["fix"] for finding in found[id_]["findings"])
-    assert words in done.stderr
+    assert_stopped(az, az.start("--key-id", key), id_, named, words)
+
+
+def assert_stopped(az: Az, done: Typed, id_: str, named: str, words: str) -> None:
+    """The check failed, and nothing was changed."""
+    assert_failed(done, id_, named, words)
     assert az.lab.etcd()["kms-v1"] == 10
     assert cluster_puts(az) == []
 
 
-def test_a_private_vault_without_vnet_integration_is_a_finding(az: Az) -> None:
+def assert_failed(done: Typed, id_: str, named: str, words: str) -> None:
+    """The check failed, naming the object and what to type."""
+    assert done.code == 11, done.stderr
+    found = {check["id"]: check for check in done.document["checks"]}
+    assert found[id_]["outcome"] == "failed"
+    assert any(words in finding["fix"] and named in finding["object"] for finding in found[id_]["findings"]), found[id_]
+    assert words in done.stderr
+
+
+def test_a_private_vault_without_vnet_integration_is_stopped_too(az: Az) -> None:
     private = ("--key-vault-access", "Private", "--key-vault", vault_id(az), "--key-id", az.lab.key_id("kms-new"))
-    found = {check["id"]: check for check in az.migrate("check", *private).document["checks"]}
-    assert found["V-06"]["outcome"] == "failed"
-    assert "--enable-apiserver-vnet-integration" in found["V-06"]["findings"][0]["fix"]
+    done = az.migrate("check", *private)
+    assert_failed(done, "V-06", f"cluster '{az.lab.name}'", "--enable-apiserver-vnet-integration")
+    # The plan itself refuses it: there is none whose last step would be refused for certain.
+    refused = az.start(*private)
+    assert (refused.code, refused.stdout) == (1, "")
+    assert "KMSM111" in refused.stderr
+    assert f"az aks update -g lab -n {az.lab.name} --enable-apiserver-vnet-integration" in refused.stderr
+    assert cluster_puts(az) == []
 
 
 def test_a_private_vault_has_all_that_it_needs_or_is_stopped(up: UpLab) -> None:

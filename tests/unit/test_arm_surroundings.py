@@ -15,6 +15,8 @@ from azext_kmsmigrate.checks.policy import CLUSTER_POLICY, ENDPOINT_POLICY, Poli
 from azext_kmsmigrate.checks.rights import CALLER, Permission
 from azext_kmsmigrate.checks.topic import Topic, Unseen
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.upgrade_path import Hop
+from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import Question
 from tests.unit.arm_answers import FORBIDDEN, Answers, azure
 from tests.unit.vault_scenes import (
@@ -172,6 +174,23 @@ def test_the_policies_are_asked_about_the_cluster_without_and_with_kms() -> None
     assert [k["enabled"] for k in kms] == [False, True]
     assert kms[1]["keyId"] == NEW_KEY
     assert {content["type"] for content in sent} == {"Microsoft.ContainerService/managedClusters"}
+
+
+def test_the_policies_are_asked_about_every_version_and_about_node_pools_that_come_after() -> None:
+    pool = {"name": "user", "count": 2, "orchestratorVersion": "1.25.11"}
+    document = {**CLUSTER, "properties": {"agentPoolProfiles": [pool]}}
+    answers = azure({f"GET {CLUSTER_ID}": document, f"POST {SHOP}/{CHECK}": verdict("Audit")})
+    way = (Hop(KubernetesVersion(1, 26, 3), whole=True), Hop(KubernetesVersion(1, 27, 1), whole=False))
+    question = Question(facts(), KmsProfile(True, OLD_KEY), PRIVATE, way)
+    assert SurroundingsInspector(answers.resources()).look(CLUSTER_POLICY, question) == ()
+    sent = [json.loads(r.body or b"")["resourceDetails"]["resourceContent"] for r in answers.asked[1:]]
+    clusters = [content["properties"] for content in sent[:-1]]
+    kms = [properties["securityProfile"]["azureKeyVaultKms"]["enabled"] for properties in clusters]
+    assert kms == [False, False, False, True]
+    assert [p.get("kubernetesVersion") for p in clusters[1:]] == ["1.26.3", "1.27.1", "1.27.1"]
+    assert [p["agentPoolProfiles"][0]["orchestratorVersion"] for p in clusters] == ["1.25.11"] + ["1.26.3"] * 3
+    assert sent[-1]["type"] == "Microsoft.ContainerService/managedClusters/agentPools"
+    assert (sent[-1]["name"].partition("/")[2], sent[-1]["properties"]["orchestratorVersion"]) == ("user", "1.27.1")
 
 
 @pytest.mark.parametrize(("effect", "result"), [("Audit", "NonCompliant"), ("Deny", "Compliant")])

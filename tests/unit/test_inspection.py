@@ -76,6 +76,21 @@ def test_a_check_that_fails_stops_a_run_before_anything_is_changed(
     assert (report.ready, report.failed, int(exit_code(report))) == (False, len(failing.split()), 11)
 
 
+@pytest.mark.parametrize(
+    "door", [Door(silent="transient"), Door(refused="HTTP 401"), Unseen("did not answer within 30 s")]
+)
+def test_an_api_server_that_does_not_let_in_is_asked_for_nothing_else(door: Door | Unseen) -> None:
+    sim = SimCluster()
+    open_ = outcomes(sim.runner().check(Goal()))
+    sim.answers[DOOR] = door
+    sim.answers[LACKING] = frozenset({PATCH})
+    found = outcomes(sim.runner().check(Goal()))
+    assert (found["C-03"], found["C-04"], found["K-10"]) == ("unknown", "unknown", "unknown")
+    assert {id_: word for id_, word in found.items() if id_[:2] in ("AZ", "V-")} == {
+        id_: word for id_, word in open_.items() if id_[:2] in ("AZ", "V-")
+    }
+
+
 def test_the_question_comes_with_what_warns() -> None:
     shown: list[str] = []
 

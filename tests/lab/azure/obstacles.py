@@ -20,7 +20,10 @@ from tests.lab.azure.refusal import ServiceError
 from tests.lab.azure.resources import Resources
 from tests.lab.azure.subnets import addresses_of, free_addresses
 from tests.lab.azure.upgrade_rules import ApiUse, forced
+from tests.lab.azure.versions import Version
 from tests.lab.controlplane.ports import Plane
+
+_SHARE_FROM = 32
 
 
 class Obstacles:
@@ -75,7 +78,7 @@ class Obstacles:
         count = int(pool.get("count") or 0)
         if not count:
             return
-        surge = surge_nodes(pool)
+        surge = surge_nodes(pool, document["properties"]["kubernetesVersion"])
         self._check_quota(pool, surge)
         self._check_addresses(document, pool, surge)
         if not forced(document):
@@ -125,8 +128,14 @@ class Obstacles:
                 )
 
 
-def surge_nodes(pool: Json) -> int:
-    """How many nodes more a pool has while it is upgraded: ``maxSurge`` is a number or a share, rounded up."""
-    text = str((pool.get("upgradeSettings") or {}).get("maxSurge") or "10%")
+def surge_nodes(pool: Json, version: str) -> int:
+    """How many nodes more a pool has while it is upgraded to a version.
+
+    ``maxSurge`` is a number or a share, rounded up. A number larger than the pool counts as the pool's own
+    (azure-aks-docs: upgrade-aks-node-pools-rolling). The default
+    is one node, and 10 % from 1.32 on (AKS release notes).
+    """
+    default = "10%" if Version.parse(version).minor >= _SHARE_FROM else "1"
+    text = str((pool.get("upgradeSettings") or {}).get("maxSurge") or default)
     count = int(pool.get("count") or 0)
-    return math.ceil(count * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+    return math.ceil(count * int(text[:-1]) / 100) if text.endswith("%") else min(int(text), count)

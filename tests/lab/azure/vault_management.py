@@ -203,7 +203,7 @@ class VaultManagement:
         policy = self._vaults[vault.lower()].rotation_policies.get(key.name)
         if policy:
             shown["rotationPolicy"] = policy
-        shown |= {"curveName": "P-256"} if key.kty.startswith("EC") else {"keySize": 2048}
+        shown |= {"curveName": "P-256"} if key.kty.startswith("EC") else {"keySize": key.rsa.key_size}
         return {
             "id": f"{resource_id}/versions/{key.version}" if version else resource_id,
             "name": key.version if version else key.name,

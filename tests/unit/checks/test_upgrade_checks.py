@@ -22,7 +22,7 @@ from azext_kmsmigrate.checks.subnet import SUBNETS, Subnet
 from azext_kmsmigrate.checks.suite import CheckResult, Outcome
 from azext_kmsmigrate.checks.volume import VOLUMES, Volume
 from azext_kmsmigrate.checks.webhook import WEBHOOKS, Rule, Webhook
-from azext_kmsmigrate.migration.facts import SupportPlan
+from azext_kmsmigrate.migration.facts import Offers, SupportPlan
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.plan import Goal
 from tests.unit.situations import OFF, cluster, offers, pool, v
@@ -64,6 +64,13 @@ def test_a_way_that_is_offered() -> None:
 @pytest.mark.parametrize("offered", [offers(), offers("1.26.16"), offers("1.26.16", onward={"1.26.16": ["1.26.17"]})])
 def test_no_way_to_kms_v2_blocks(offered: Any) -> None:
     assert_fails("U-01", scene(offered=offered), "cluster 'blue'", "az aks get-upgrades -g shop -n blue")
+
+
+@pytest.mark.parametrize("id_", ["U-01", "U-18"])
+def test_offers_that_nobody_could_read_are_not_taken_for_none(id_: str) -> None:
+    found = result(id_, scene(offered=Offers(seen=False)))
+    assert (found.outcome, found.findings) == (Outcome.UNKNOWN, ())
+    assert found.permission == "Microsoft.ContainerService/managedClusters/upgradeProfiles/read"
 
 
 def test_a_cluster_that_has_kms_v2s_version_needs_no_way() -> None:
@@ -293,10 +300,17 @@ def test_budgets_that_let_pods_go_and_those_of_aks_pass() -> None:
         budgets(
             Budget("shop", "cart", min_available="1", expected=2, desired=1, allowed=1),
             Budget("shop", "none", min_available="1"),
-            Budget("kube-system", "coredns-pdb", max_unavailable="0", expected=2),
+            Budget("kube-system", "coredns-pdb", min_available="1", expected=2, desired=1, allowed=0),
         ),
     )
     assert does_not_apply("U-06", scene({BUDGETS: ()}, facts=V2))
+
+
+def test_a_budget_of_none_is_in_the_way_in_kube_system_too() -> None:
+    none = Budget("kube-system", "agents", max_unavailable="0", expected=2)
+    assert_fails(
+        "U-06", budgets(none), "PodDisruptionBudget kube-system/agents", "kubectl -n kube-system patch pdb agents"
+    )
 
 
 # U-07: deprecated APIs

@@ -173,9 +173,18 @@ def test_no_addresses_for_the_surge(off: Lab) -> None:
     assert "does not have enough capacity for 31 IP addresses" in error["message"]
 
 
-@pytest.mark.parametrize(("surge", "count", "nodes"), [("10%", 2, 1), ("33%", 10, 4), ("3", 2, 3), (None, 11, 2)])
-def test_how_many_nodes_surge(surge: str | None, count: int, nodes: int) -> None:
-    assert surge_nodes({"count": count, "upgradeSettings": {"maxSurge": surge}}) == nodes
+@pytest.mark.parametrize(
+    ("surge", "count", "version", "nodes"),
+    [
+        ("10%", 2, "1.27.1", 1),
+        ("33%", 10, "1.27.1", 4),
+        ("3", 2, "1.27.1", 2),
+        (None, 11, "1.31.9", 1),
+        (None, 11, "1.32.0", 2),
+    ],
+)
+def test_how_many_nodes_surge(surge: str | None, count: int, version: str, nodes: int) -> None:
+    assert surge_nodes({"count": count, "upgradeSettings": {"maxSurge": surge}}, version) == nodes
 
 
 @pytest.mark.parametrize(
