@@ -126,6 +126,27 @@ def verify(
 
 
 @command
+def revert(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    assign_role: bool = False,
+    settle_seconds: int = 60,
+    max_parallel: int = 64,
+    take_over: bool = False,
+    yes: bool = False,
+) -> RunResult:
+    goal = _goal(None, key_id, key_vault_access, key_vault)
+    request = Request(goal, skipped=frozenset(skip_check or ()), assign_roles=assign_role, back=True)
+    runner = runner_for(cmd, resource_group_name, name, _limits(settle_seconds, max_parallel), take_over=take_over)
+    return runner.run(request, confirmation("az aks kms-migrate revert", yes=yes))
+
+
+@command
 def disable_kms(
     cmd: Any,
     resource_group_name: str,

@@ -169,8 +169,11 @@ class Deeds:
 
     def _enable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         assert plan.target_kms is not None
-        # The canary of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
-        self._plant_canary(step, self._world.secrets.find_canary())
+        if plan.back:
+            self._plant_where_nothing_is_proven(step, seen)
+        else:
+            # That of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
+            self._plant_canary(step, self._world.secrets.find_canary())
         result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
@@ -270,7 +273,7 @@ class Deeds:
         state = (
             "The upgrade is not begun: a Secret left under KMS v1 could be unreadable for good after it."
             if step is StepId.DECRYPT_SECRETS
-            else "KMS v2 is on; the Secrets that are not proven may be stored without it."
+            else "KMS is on; the Secrets that are not proven may be stored without it."
         )
         if evidence.systemic:
             raise ClusterError(
@@ -322,6 +325,22 @@ class Deeds:
         record = CanaryRecord(canary.uid, str(canary.resource_version), before)
         self._save(replace(self.journal, canary=record, barrier=0))
 
+    def _plant_where_nothing_is_proven(self, step: StepId, seen: ClusterFacts) -> None:
+        """A canary that turning KMS on has to move: one that every API server has left without KMS.
+
+        One that an API server may still have written under KMS v1 would never move, and tell nothing.
+        """
+        wanted = stored_form(seen.kms_state)
+        try:
+            settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
+        except ClusterError as error:
+            if error.entry is not errors.NOT_SETTLED:
+                raise
+            self._world.observer.say(f"{error.what} Turning KMS on all the same.")
+            self._save(replace(self.journal, canary=None, barrier=0))
+            return
+        self._plant_canary(step, settled.canary)
+
     def _check_kubelets(self, step: StepId, version: KubernetesVersion, seen: ClusterFacts) -> None:
         told = self._kubelets.confirm(version, seen, self._world.tick)
         record = self.journal.record_of(step)
@@ -362,7 +381,7 @@ class Deeds:
         self._save(
             replace(
                 self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
-                target_kms=plan.target_kms or self.journal.target_kms,
+                target_kms=self.journal.target_kms if plan.back else plan.target_kms or self.journal.target_kms,
                 target_version=target,
                 support_plan=plan.support_plan.value if plan.support_plan is SupportPlan.LONG_TERM else "",
             )

@@ -257,6 +257,33 @@ PLAN_OUTDATED = _entry(
     "Make and read a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
 )
 
+NO_WAY_BACK = _entry(
+    "KMSM131",
+    "no-way-back",
+    Kind.VALIDATION,
+    "There is no way back to KMS v1: cluster '{name}' {reached}.",
+    "Kubernetes never goes back to an older version, and from 1.27 on turning KMS on is KMS v2.",
+    "The way is forward: az aks kms-migrate start -g {group} -n {name}. Where it stands: az aks kms-migrate show "
+    "-g {group} -n {name}",
+)
+ORIGINAL_KEY_UNKNOWN = _entry(
+    "KMSM132",
+    "original-key-unknown",
+    Kind.MISSING_ARGUMENT,
+    "KMS is off on cluster '{name}', and neither the cluster nor a journal of an earlier run names the key it had.",
+    "Going back turns KMS v1 on with the original key: Secrets may still lie under it.",
+    "Name it: az aks kms-migrate revert -g {group} -n {name} --key-id https://VAULT.vault.azure.net/keys/KEY/VERSION",
+)
+NOT_THE_ORIGINAL_KEY = _entry(
+    "KMSM133",
+    "not-the-original-key",
+    Kind.VALIDATION,
+    "The key {key} is not the one that cluster '{name}' had before the migration, which is {original}.",
+    "Going back is to the original key: Secrets may still lie under it, and under KMS v1 nothing tells the two apart.",
+    "With KMS off: az aks kms-migrate revert -g {group} -n {name}. With KMS on under the other key, go forward: "
+    "az aks kms-migrate start -g {group} -n {name}",
+)
+
 # 2xx: Azure
 
 AZURE_REFUSED = _entry(

@@ -15,9 +15,10 @@ from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigra
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
-from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
+from azext_kmsmigrate.migration.journal import Direction, Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
 from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
+from azext_kmsmigrate.migration.reverting import decide_back
 from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
@@ -41,7 +42,7 @@ class Request:
     """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
 
     ``plan``: run this plan, from the file at ``path``, or nothing. ``skipped``: ids of the checks that the user leaves
-    out. ``assign_roles``: give the identity the roles that lack.
+    out. ``assign_roles``: give the identity the roles that lack. ``back``: to KMS v1, as ``migration.reverting`` says.
     """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
@@ -51,6 +52,11 @@ class Request:
     plan: PlanFile | None = None
     path: str = ""
     assign_roles: bool = False
+    back: bool = False
+
+    def decide(self, situation: Situation) -> Plan:
+        """All steps from here to where the command goes."""
+        return decide_back(situation, self.goal) if self.back else decide(situation, self.goal)
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
@@ -93,7 +99,7 @@ def refuse_outdated(situation: Situation, request: Request) -> None:
     plan, journal, name = request.plan, situation.journal, situation.cluster.name
     if plan is None or (journal is not None and journal.plan_digest == plan.digest):
         return
-    if changes := plan.changes(facts_of(situation, decide(situation, request.goal))):
+    if changes := plan.changes(facts_of(situation, request.decide(situation))):
         raise Refused(
             errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
         )
@@ -115,6 +121,7 @@ class Run:
         self._command = command_of(request, first.cluster)
         journal = first.journal if first.journal and first.journal.unfinished else None
         journal = journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())
+        journal = replace(journal, direction=Direction.BACK if request.back else Direction.FORWARD)
         if request.plan is not None:
             journal = replace(journal, plan_digest=request.plan.digest)
         self._deeds = Deeds(
@@ -167,7 +174,7 @@ class Run:
         self._deeds.complete()
         return self._result(
             RunState.COMPLETED,
-            "KMS v2 is on, and every Secret is proven to be stored under it.",
+            f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",
             f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
         )
 
@@ -245,7 +252,7 @@ class Run:
         self._ended[step] = StepDocument(step.value, status.value, started, seconds, detail, secrets)
 
     def _plan(self) -> Plan:
-        plan = decide(self._situation, self._request.goal)
+        plan = self._request.decide(self._situation)
         if not self._request.only:
             return plan
         if self._request.only in self._ended and self._request.only not in [s.id for s in plan.steps]:
@@ -311,11 +318,12 @@ def drift(cluster: ClusterFacts, step: StepId, command: str) -> Refused:
 
 def stops_here(situation: Situation, request: Request) -> str:
     """The sentence that says so, when what is left comes after the step to stop at."""
-    left = decide(situation, request.goal).steps
+    left = request.decide(situation).steps
     stop = request.stop_after
     return f"Stopped after '{stop.value}', as asked." if stop and left and left[0].id.place > stop.place else ""
 
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
-    command = COMMAND_OF[request.only] if request.only else "az aks kms-migrate start"
+    whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
+    command = COMMAND_OF[request.only] if request.only else whole
     return f"{command} {cluster.name.option_text}"

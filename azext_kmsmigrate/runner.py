@@ -73,7 +73,7 @@ class Runner:
 
     def plan_and_facts(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> tuple[PlanDocument, dict[str, Any]]:
         """The same, and what it was made from: see ``migration.plan_file``."""
-        situation = self._measured(self._observe(), goal)
+        situation = self._measured(self._observe(), Request(goal))
         cluster, plan = situation.cluster, decide(situation, goal)
         facts = facts_of(situation, plan)
         if plan.blocked or not plan.pending:
@@ -142,11 +142,11 @@ class Runner:
         """
         situation = self._observe()
         refuse_outdated(situation, request)
-        situation = self._measured(situation, request.goal)
+        situation = self._measured(situation, request)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
-        inspection = Inspection(self._world, request.skipped)
+        inspection = Inspection(self._world, request.skipped, planned=lambda seen, _: request.decide(seen))
         found = inspection.whole(situation, request.goal)
         granting = Granting(self._world, inspection)
         grants = request.assign_roles and curable(found) and granting.tell(situation, request.goal)
@@ -233,15 +233,15 @@ class Runner:
         return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
 
     def _planned(self, situation: Situation, request: Request) -> Plan:
-        plan = decide(situation, request.goal)
+        plan = request.decide(situation)
         return only(plan, request.only, situation.cluster) if request.only else plan
 
     def _observe(self) -> Situation:
         return observe(self._world)
 
-    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+    def _measured(self, situation: Situation, request: Request) -> Situation:
         """With the numbers for an estimate, where there is something to estimate."""
-        pending = decide(situation, goal).pending
+        pending = request.decide(situation).pending
         return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod

@@ -7,15 +7,17 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
      "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
-     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": ""}
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": "", "direction": "forward"}
 
 It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. ``supportPlan`` is long term support, when the user has asked for it; ``planDigest`` that of the plan
-file that a run was started with. Fields that this version does not know are kept as they are, at every level.
+file that a run was started with; ``direction`` is ``back`` for a revert. Fields that this version does not know are
+kept as they are, at every level.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +27,13 @@ from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 SCHEMA_VERSION = 1
+
+
+class Direction(str, enum.Enum):
+    """Where the run was going that wrote last: to KMS v2, or back to KMS v1."""
+
+    FORWARD = "forward"
+    BACK = "back"
 
 
 class JournalUnreadableError(ValueError):
@@ -87,6 +96,7 @@ class Journal:
     skipped_checks: tuple[SkippedCheck, ...] = ()
     support_plan: str = ""
     plan_digest: str = ""
+    direction: Direction = Direction.FORWARD
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -110,6 +120,7 @@ class Journal:
         telling = {
             KmsState.OFF: (StepId.DISABLE_KMS, StepId.ENABLE_KMS),
             KmsState.V2: (StepId.ENABLE_KMS,),
+            KmsState.V1: (StepId.ENABLE_KMS,),  # planted by a revert; a canary from before KMS v1 went off lay under it
         }.get(now, ())
         return self.canary if self.canary is not None and self.canary.before in telling else None
 
@@ -135,6 +146,7 @@ def to_document(journal: Journal) -> dict[str, Any]:
         "targetVersion": journal.target_version,
         "supportPlan": journal.support_plan,
         "planDigest": journal.plan_digest,
+        "direction": journal.direction.value,
         "steps": [_with(_step_out(record), record.unknown) for record in journal.steps],
         "canary": _with(_canary_out(journal.canary), journal.canary.unknown) if journal.canary else None,
         "barrier": journal.barrier,
@@ -181,6 +193,7 @@ def _read(document: Mapping[str, Any]) -> Journal:
         skipped_checks=tuple(map(_skipped_in, document.get("skippedChecks") or ())),
         support_plan=_text(document.get("supportPlan", "")),
         plan_digest=_text(document.get("planDigest", "")),
+        direction=Direction(document.get("direction", Direction.FORWARD)),
     )
     # Those inside of a step, of the canary, of a check are theirs: another one has none of them.
     rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks")}

@@ -13,6 +13,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.journal import (
     CanaryRecord,
+    Direction,
     Journal,
     JournalUnreadableError,
     SkippedCheck,
@@ -52,6 +53,7 @@ journals = st.builds(
     support_plan=texts,
     plan_digest=texts,
     forced_until=texts,
+    direction=st.sampled_from(list(Direction)),
     skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
