@@ -158,6 +158,7 @@ class Deeds:
                 if seen.kms.enabled and not seen.busy:
                     self._save(replace(self.journal, exposed_from=""))
             raise
+        _unless_preempted("turning KMS off", result)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(True, result)
@@ -175,6 +176,7 @@ class Deeds:
             # That of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
             self._plant_canary(step, self._world.secrets.find_canary())
         result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
+        _unless_preempted("turning KMS on", result)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(False, result)
@@ -190,6 +192,7 @@ class Deeds:
         )
         self._note_force()
         result = self._request(hop, seen)
+        _unless_preempted(f"the upgrade to {hop.version}", result)
         after = self._world.cluster.observe()
         if not result.succeeded:
             raise self._failed(f"the upgrade to {hop.version}", result, self._unencrypted())
@@ -227,6 +230,7 @@ class Deeds:
             now = self._world.cluster.observe()
             self._world.lease.renew(now=True)
             result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
+            _unless_preempted(f"the upgrade of node pool {pool.name}", result)
             if not result.succeeded:
                 raise self._failed(f"the upgrade of node pool {pool.name}", result, "Secrets are under KMS v2.")
         self._check_kubelets(step, seen.version, self._world.cluster.observe())
@@ -398,3 +402,12 @@ class Deeds:
         self._world.lease.renew(now=True)
         self._world.journal.save(journal)
         self.journal = journal
+
+
+def _unless_preempted(what: str, result: OperationResult) -> None:
+    """A newer operation took the place of ours: the cluster is looked at again before anything else is asked for.
+
+    https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/error-codes/aksoperationpreempted-error
+    """
+    if result.code.startswith("AKSOperationPreempted"):
+        raise errors.Conflict(errors.CHANGED_MEANWHILE, what=what, code=result.code)

@@ -334,6 +334,22 @@ AZURE_UNREACHABLE = _entry(
     "Nothing is known about whether the request arrived; the next run looks before it acts.",
     "Check the network, then type the same command again.",
 )
+AZURE_UNAVAILABLE = _entry(
+    "KMSM208",
+    "azure-unavailable",
+    Kind.AZURE,
+    "Azure had an error of its own at {what} ({code}).",
+    "Nothing is known about whether the request took effect; the next run looks before it acts.",
+    "After a while, type the same command again. Outages: https://azure.status.microsoft",
+)
+AZURE_THROTTLED = _entry(
+    "KMSM210",
+    "azure-throttled",
+    Kind.AZURE,
+    "Azure took no more requests of this kind for now, at {what} ({code}).",
+    "A cluster takes about one change a minute, from everybody together; an operation that was begun before goes on.",
+    "After some minutes, type the same command again; pause pipelines that write to the cluster.",
+)
 SIGN_IN_FAILED = _entry(
     "KMSM206",
     "sign-in-failed",

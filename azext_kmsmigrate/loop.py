@@ -35,6 +35,10 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.rewriting import Rewriting
 
 _CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
+_PATIENCE = 600.0  # seconds in a row without an answer of Azure that says what happened
+_PAUSE = 30.0  # seconds; a cluster takes about one PUT a minute
+_PROOFS = (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)
+_UNCERTAIN = (errors.AZURE_UNREACHABLE, errors.AZURE_UNAVAILABLE, errors.AZURE_THROTTLED)
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ class Run:
         self._stopping: Preflight = Preflight()
         self._reconciled = False
         self._conflicts = 0
+        self._unheard = 0.0
 
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
@@ -223,12 +228,22 @@ class Run:
                 raise
             self._world.observer.say(f"{conflict.what} Looking at it again.")
             self._distrust()
+            self._pause(_PAUSE if self._conflicts > 1 else 0.0, conflict.what)
             return
-        except KmsMigrateError:
+        except KmsMigrateError as error:
+            if error.entry in _UNCERTAIN and self._unheard < _PATIENCE:
+                # An accepted request whose answer was lost shows in the cluster, which is then under way.
+                self._world.observer.say(f"{error.what} Looking at what came of it.")
+                self._unheard += _PAUSE
+                self._distrust()
+                self._pause(_PAUSE, error.what)
+                return
             self._note(step, StepStatus.FAILED, began, started)
             raise
+        if step not in _PROOFS:  # one that is due anew meanwhile says nothing about Azure
+            self._unheard = 0.0
         self._note(step, StepStatus.DONE, began, started)
-        if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
+        if step in (*_PROOFS, StepId.UPGRADE_NODE_POOLS):
             self._proven.add(step)
 
     def _goes_back(self, step: StepId) -> bool:
@@ -260,7 +275,21 @@ class Run:
         return only(plan, self._request.only, self._situation.cluster)
 
     def _look(self) -> Situation:
-        return observe(self._world, frozenset(self._proven))
+        """A new observation; an Azure that is away for some minutes is waited for."""
+        until = self._world.clock.monotonic() + _PATIENCE
+        while True:
+            try:
+                return observe(self._world, frozenset(self._proven))
+            except AzureError as error:
+                if error.entry not in _UNCERTAIN or self._world.clock.monotonic() > until:
+                    raise
+                self._pause(_PAUSE, error.what)
+
+    def _pause(self, seconds: float, why: str) -> None:
+        until = self._world.clock.monotonic() + seconds
+        while self._world.clock.monotonic() < until:
+            self._world.tick(f"{why} Waiting a little.")
+            self._world.clock.sleep(1.0)
 
     def _next_start(self) -> str:
         return f"az aks kms-migrate start {self._situation.cluster.name.option_text}"
