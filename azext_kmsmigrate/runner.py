@@ -35,7 +35,6 @@ from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
-    JournalDocument,
     PlanDocument,
     ProblemDocument,
     RunResult,
@@ -48,6 +47,7 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
+from azext_kmsmigrate.standing import Standing
 
 Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
 """Shows the plan and what the checks warn of, and asks; raises when the user declines."""
@@ -97,19 +97,7 @@ class Runner:
 
     def show(self) -> Status:
         """Where the migration stands."""
-        situation = self._observe()
-        plan = decide(situation, Goal())
-        name = situation.cluster.name.option_text
-        return Status(
-            cluster=ClusterDocument.of(situation.cluster),
-            summary=plan.summary,
-            remaining=[s.id.value for s in plan.steps],
-            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
-            journal=JournalDocument.of(situation.journal) if situation.journal else None,
-            runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
-            next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
-            irreversible=[s.id.value for s in plan.steps if not s.reversible],
-        )
+        return Standing.of(self._world).status()
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
         """Prove in what form the Secrets are; changes nothing but a Secret of the tool's own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -102,7 +102,7 @@ def test_a_spoilt_journal_leads_to_a_correct_run_or_to_a_refusal(
     sim.api.metrics = metrics
     api.put(NAMESPACE, {"metadata": {"name": "kube-system", "uid": "of-this-cluster"}})
     _typed(sim, api, Request(stop_after=step))
-    kept = cast(dict[str, Any], api.objects[MAP])["data"][KEY]
+    kept = api.objects[MAP]["data"][KEY]
     _store(api, _spoilt(kept, data))
     if not _assert_right_or_refused(sim, _typed(sim, api, Request())):
         # As the refusal says: it may go, or what it was is put back.
