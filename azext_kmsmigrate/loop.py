@@ -160,7 +160,7 @@ class Run:
                 raise
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
-            return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
+            return replace(self._result(RunState.FAILED, error.what, self._command), problem=self._told(error))
         except KeyboardInterrupt:
             running = self._deeds.journal.running
             stopped = KmsMigrateError(
@@ -182,6 +182,13 @@ class Run:
             f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",
             f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
         )
+
+    def _told(self, error: KmsMigrateError) -> ProblemDocument:
+        """The problem, and since when Secrets may be stored without KMS, where it does not say so itself."""
+        problem, exposed = ProblemDocument.of(error), self._deeds.journal.exposed_from
+        if not exposed or self._deeds.journal.exposed_to or exposed in problem.why:
+            return problem
+        return replace(problem, why=f"{problem.why} {self._deeds.where_it_stands()}")
 
     def _next(self) -> StepId | None:
         """The next step, when the world still fits; waits and reconciles first where that is called for."""

@@ -9,7 +9,7 @@ from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, Entry
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.results import RunResult, RunState
 from azext_kmsmigrate.runner import Runner
-from tests.sim.azure import Trouble
+from tests.sim.azure import Trouble, refused_by_azure
 from tests.sim.cluster import FAST, SimCluster, agree
 from tests.unit.runs import assert_completes, assert_fails
 
@@ -164,3 +164,45 @@ def test_nodes_left_behind_by_a_whole_upgrade_end_the_run() -> None:
     sim.lagging_kubelets = 2
     assert_fails(sim.start(), "KMSM309", 1)
     assert "enable-kms" not in sim.puts
+
+
+STRANDING = [
+    AzureError(errors.AZURE_REFUSED, what="turning KMS on", code="InvalidParameter", detail="no", next="start"),
+    AzureError(errors.AZURE_FORBIDDEN, what="turning KMS on", code="HTTP 403"),
+    refused_by_azure("turning KMS on", "ScopeLocked", "the scope is locked"),
+    refused_by_azure("turning KMS on", "RequestDisallowedByPolicy", "disallowed by policy"),
+]
+
+
+@pytest.mark.parametrize("refusal", STRANDING, ids=lambda e: e.entry.code)
+def test_kms_v2_that_is_refused_for_good_is_told_with_the_time_without_kms_and_start_goes_on_there(
+    refusal: AzureError,
+) -> None:
+    sim = SimCluster()
+    sim.azure.refusals["enable-kms"] = [refusal, refusal]
+    for _ in range(2):
+        result = sim.start()
+        assert_fails(result, refusal.entry.code, 1)
+        assert result.problem is not None
+        assert "Secrets may be stored without KMS, since 2026-01-31T09:00:00Z" in result.problem.why
+        assert result.problem.fix == refusal.fix
+        assert (result.cluster.kms, sim.forms) == ("Off", {"plain": 6})
+        assert result.next_command == "az aks kms-migrate start -g shop -n blue"
+        shown = sim.after(61.0).runner().show()
+        assert shown.journal is not None
+        assert shown.journal.exposure.start == "2026-01-31T09:00:00Z"
+    assert_completes(sim)
+    assert sim.puts == ["disable-kms", "upgrade 1.27.1", "enable-kms"]
+
+
+def test_kms_v2_that_fails_for_good_is_told_with_the_time_without_kms_and_start_goes_on_there() -> None:
+    sim = SimCluster()
+    sim.azure.trouble = {"enable-kms": [Trouble()], "reconcile": [Trouble(), Trouble()]}
+    for _ in range(2):
+        result = sim.start()
+        assert_fails(result, "KMSM202", 1)
+        assert result.problem is not None
+        assert "without KMS, since 2026-01-31T09:00:00Z" in result.problem.why
+        sim.after(61.0)
+    assert_completes(sim)
+    assert sim.puts.count("upgrade 1.27.1") == 1
