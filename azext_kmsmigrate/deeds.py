@@ -23,6 +23,7 @@ from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import (
+    Activity,
     Clock,
     Cluster,
     Inspector,
@@ -53,6 +54,7 @@ class World:
     inspectors: tuple[Inspector, ...] = ()
     roles: Roles | None = None
     user: str = ""
+    activity: Activity | None = None
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -185,7 +185,8 @@ DRIFT = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' was changed by somebody else during this run: {change}.",
     "The next step was planned for another state; going on could undo the other change or lose Secrets.",
-    "Find out who did it (az monitor activity-log list -g {group}), pause that pipeline, then type: {next}",
+    "Pause who did it (az monitor activity-log list -g {group} shows them). Then go on from how it is now: {next}. Or, "
+    "below Kubernetes 1.27, back to KMS v1 with the original key: az aks kms-migrate revert -g {group} -n {name}",
 )
 VNET_INTEGRATION_NEEDED = _entry(
     "KMSM111",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
@@ -137,6 +138,7 @@ class Run:
             request.goal.force_until,
         )
         self._situation = first
+        self._began = world.clock.now()
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
@@ -208,7 +210,7 @@ class Run:
             self._situation = self._look()
         step = plan.steps[0].id if plan.steps else None
         if step is not None and self._goes_back(step):
-            raise drift(self._situation.cluster, step, self._command)
+            raise drift(self._world, self._situation.cluster, step, self._command, self._began)
         if step is not None:
             self._inspect(step)
         return step
@@ -341,13 +343,16 @@ def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResu
     )
 
 
-def drift(cluster: ClusterFacts, step: StepId, command: str) -> Refused:
+def drift(world: World, cluster: ClusterFacts, step: StepId, command: str, since: datetime) -> Refused:
+    """What somebody else changed since this run began, who, and the choices."""
+    key = f" with the key {cluster.kms.key_id}" if cluster.kms.enabled else ""
+    who = world.activity.writers(since) if world.activity else "who did it is not known"
     return Refused(
         errors.DRIFT,
         name=cluster.name.name,
         group=cluster.name.group,
-        change=f"KMS is {cluster.kms_state.value}, Kubernetes {cluster.version}; '{step.value}' would have to be done "
-        "again",
+        change=f"KMS is {cluster.kms_state.value}{key}, Kubernetes {cluster.version}; '{step.value}' would have to be "
+        f"done again; {who}",
         next=command,
     )
 

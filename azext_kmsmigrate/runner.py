@@ -128,6 +128,7 @@ class Runner:
 
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
+        began = self._world.clock.now()
         situation = self._observe()
         refuse_outdated(situation, request)
         situation = self._measured(situation, request)
@@ -154,7 +155,8 @@ class Runner:
             if nothing := nothing_to_do(situation, plan, request):
                 return nothing
             if plan.steps[0].id.place < shown.steps[0].id.place:
-                raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
+                command = command_of(request, situation.cluster)
+                raise drift(self._world, situation.cluster, plan.steps[0].id, command, began)
             rewriting = self._rewriting(self._world.secrets.create_canary)
             return Run(self._world, rewriting, inspection, found, request, situation).to_the_end()
 

@@ -34,6 +34,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
 
+    from azext_kmsmigrate.arm.activity import ArmActivity
     from azext_kmsmigrate.arm.cluster import ArmCluster
     from azext_kmsmigrate.arm.resource_manager import ResourceManager
     from azext_kmsmigrate.arm.role_assigner import ArmRoles
@@ -68,6 +69,7 @@ def runner_for(cmd: Any, group: str, name: str, limits: Limits, *, take_over: bo
         ),
         roles=ArmRoles(resources),
         user=_me(),
+        activity=ArmActivity(resources),
     )
     return Runner(world, limits)
 
