@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError, Refused
-from azext_kmsmigrate.loop import Request, measure
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
 from azext_kmsmigrate.migration.journal import Direction, Journal
 from azext_kmsmigrate.migration.plan import Situation
+from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.results import ClusterDocument, JournalDocument, ProblemDocument, ProgressDocument, Status
@@ -45,7 +46,7 @@ class Standing:
         journal = seen(world.journal.load, None)
         in_reach = not any(isinstance(error, ClusterError) for error in unseen)
         holder = seen(world.lease.holder, None) if in_reach else None
-        secrets = seen(lambda: measure(world).secrets, None) if in_reach and journal is not None else None
+        secrets = seen(lambda: _count(world, journal), None) if in_reach and journal is not None else None
         return cls(Situation(cluster, seen(world.cluster.offers, Offers()), journal), holder, secrets, tuple(unseen))
 
     def status(self) -> Status:
@@ -84,6 +85,16 @@ class Standing:
         counts = record.secrets if record else None
         done = min(self.secrets, counts.rewritten + counts.current) if counts else 0
         return ProgressDocument(step.value, self.secrets, done, self.secrets - done)
+
+
+def _count(world: World, journal: Journal | None) -> int | None:
+    """How many Secrets there are, from one page of one. The canary is counted by the server, and left out of items."""
+    page = world.secrets.page(limit=1)
+    if isinstance(page, Failure) or (page.token and page.remaining is None):
+        return None
+    counted = page.remaining or 0
+    canary_follows = bool(page.items) and journal is not None and journal.canary is not None
+    return max(0, len(page.items) + counted - canary_follows)
 
 
 def _goes_back(journal: Journal | None, cluster: ClusterFacts) -> bool:
