@@ -72,10 +72,15 @@ def status_rows(status: dict[str, Any]) -> list[Row]:
         "Cluster": cluster["name"],
         "Kubernetes": cluster["kubernetesVersion"],
         "KMS": cluster["kms"],
+        "Azure": status["operation"] or "no operation under way",
+        "Step": status["step"] or "-",
+        "Secrets": _progress(status["secrets"]),
+        "Exposed": _exposure(journal and journal["exposure"]),
         "Steps left": ", ".join(status["remaining"]) or "none",
         "Blocked by": f"{status['blocked']['code']} {status['blocked']['what']}" if status["blocked"] else "-",
         "Last problem": (journal and journal["lastProblem"]) or "-",
         "Running": status["runner"] or "-",
+        "Not seen": "; ".join(status["unseen"]) or "-",
         "Next": status["nextCommand"] or "-",
     }
     return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts.items()]
@@ -112,6 +117,16 @@ def _secrets(step: dict[str, Any]) -> str:
     return (
         f"{counts['total']:,} Secrets, {counts['rewritten']:,} rewritten, {counts['failed']:,} failed" if counts else ""
     )
+
+
+def _progress(secrets: dict[str, Any] | None) -> str:
+    return f"{secrets['done']:,} of {secrets['total']:,} done, {secrets['left']:,} left" if secrets else "-"
+
+
+def _exposure(exposure: dict[str, Any] | None) -> str:
+    if not exposure or not exposure["start"]:
+        return "-"
+    return f"since {exposure['start']}" + (f", until {exposure['end']}" if exposure["end"] else "")
 
 
 def _time(span: dict[str, Any] | None) -> str:

@@ -119,6 +119,22 @@ examples:
     text: az aks kms-migrate verify -g MyResourceGroup -n MyManagedCluster --query verified --output tsv
 """
 
+helps["aks kms-migrate revert"] = """
+type: command
+short-summary: Go back to KMS v1 with the original key, while the cluster is still older than 1.27.
+long-summary: >-
+    Turns KMS on with the key that the cluster had before, and rewrites and proves all Secrets under it. Typed again it
+    continues, or does nothing. From Kubernetes 1.27 on there is no KMS v1 to go back to: it says so, and what to type
+    instead. 'start' after a revert begins a new migration.
+examples:
+  - name: Go back after KMS was turned off.
+    text: az aks kms-migrate revert --resource-group MyResourceGroup --name MyManagedCluster
+  - name: Go back without a question, where nothing names the key any more.
+    text: |
+        az aks kms-migrate revert -g MyResourceGroup -n MyManagedCluster --yes \\
+            --key-id https://MyVault.vault.azure.net/keys/MyKey/0123456789abcdef0123456789abcdef
+"""
+
 helps["aks kms-migrate disable-kms"] = """
 type: command
 short-summary: Turn off KMS v1, as the first documented step by itself.

@@ -99,7 +99,7 @@ def load_arguments(self: Any, _: str) -> None:
                 "before this time (UTC, for example 2026-01-31T18:00:00Z; 7 days from now at most). Clients may break, "
                 "and applications may lose all their pods at once. It is taken away when the migration ends.",
             )
-    for command in ("start", "enable-kms"):
+    for command in ("start", "enable-kms", "revert"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(
                 "assign_role",
@@ -108,6 +108,12 @@ def load_arguments(self: Any, _: str) -> None:
                 "wait until they have effect: Key Vault Crypto User on the vault, for a private vault also Key Vault "
                 "Contributor. Nothing else in a vault is created or changed.",
             )
+    with self.argument_context("aks kms-migrate revert") as c:
+        c.argument(
+            "key_id",
+            options_list=["--azure-keyvault-kms-key-id", "--key-id"],
+            help="Identifier of the key version that KMS v1 had, where neither the cluster nor the journal names it.",
+        )
     for command in ("verify", "rewrite-secrets"):
         with self.argument_context(f"aks kms-migrate {command}") as c:
             c.argument(

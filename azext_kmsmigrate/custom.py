@@ -131,6 +131,30 @@ def verify(
 
 
 @command
+def revert(
+    cmd: Any,
+    resource_group_name: str,
+    name: str,
+    key_id: str | None = None,
+    key_vault_access: str | None = None,
+    key_vault: str | None = None,
+    skip_check: list[str] | None = None,
+    assign_role: bool = False,
+    settle_seconds: int = 60,
+    max_parallel: int = 64,
+    take_over: bool = False,
+    timeout: float | None = None,
+    yes: bool = False,
+    progress: str = "auto",
+) -> RunResult:
+    goal = _goal(None, key_id, key_vault_access, key_vault)
+    request = Request(goal, skipped=frozenset(skip_check or ()), assign_roles=assign_role, back=True)
+    limits = _limits(settle_seconds, max_parallel)
+    runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
+    return runner.run(request, confirmation(cmd, "az aks kms-migrate revert", yes=yes, progress=progress))
+
+
+@command
 def disable_kms(
     cmd: Any,
     resource_group_name: str,

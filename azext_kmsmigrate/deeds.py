@@ -25,6 +25,7 @@ from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
 from azext_kmsmigrate.ports import (
+    Activity,
     Clock,
     Cluster,
     Inspector,
@@ -57,6 +58,7 @@ class World:
     roles: Roles | None = None
     stop: Stop | None = None
     user: str = ""
+    activity: Activity | None = None
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -202,6 +204,7 @@ class Deeds:
                 if seen.kms.enabled and not seen.busy:
                     self._save(replace(self.journal, exposed_from=""))
             raise
+        _unless_preempted("turning KMS off", result)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(True, result)
@@ -213,9 +216,13 @@ class Deeds:
 
     def _enable_kms(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         assert plan.target_kms is not None
-        # The canary of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
-        self._plant_canary(step, self._world.secrets.find_canary())
+        if plan.back:
+            self._plant_where_nothing_is_proven(step, seen)
+        else:
+            # That of the proof just made, if it is there: a run that dies here still has a sign of what was proven.
+            self._plant_canary(step, self._world.secrets.find_canary())
         result = self._world.cluster.enable_kms(seen, plan.target_kms, self._world.tick)
+        _unless_preempted("turning KMS on", result)
         after = self._world.cluster.observe()
         if not result.succeeded or after.failed:
             after = self._recover(False, result)
@@ -231,6 +238,7 @@ class Deeds:
         )
         self._note_force()
         result = self._request(hop, seen)
+        _unless_preempted(f"the upgrade to {hop.version}", result)
         after = self._world.cluster.observe()
         if not result.succeeded:
             raise self._failed(f"the upgrade to {hop.version}", result, self._unencrypted())
@@ -268,6 +276,7 @@ class Deeds:
             now = self._world.cluster.observe()
             self._world.lease.renew(now=True)
             result = self._world.cluster.upgrade_pool(now, pool.name, seen.version, self._world.tick)
+            _unless_preempted(f"the upgrade of node pool {pool.name}", result)
             if not result.succeeded:
                 raise self._failed(f"the upgrade of node pool {pool.name}", result, "Secrets are under KMS v2.")
         self._check_kubelets(step, seen.version, self._world.cluster.observe())
@@ -314,7 +323,7 @@ class Deeds:
         state = (
             "The upgrade is not begun: a Secret left under KMS v1 could be unreadable for good after it."
             if step is StepId.DECRYPT_SECRETS
-            else "KMS v2 is on; the Secrets that are not proven may be stored without it."
+            else "KMS is on; the Secrets that are not proven may be stored without it."
         )
         if evidence.systemic:
             raise ClusterError(
@@ -366,6 +375,22 @@ class Deeds:
         record = CanaryRecord(canary.uid, str(canary.resource_version), before)
         self._save(replace(self.journal, canary=record, barrier=0))
 
+    def _plant_where_nothing_is_proven(self, step: StepId, seen: ClusterFacts) -> None:
+        """A canary that turning KMS on has to move: one that every API server has left without KMS.
+
+        One that an API server may still have written under KMS v1 would never move, and tell nothing.
+        """
+        wanted = stored_form(seen.kms_state)
+        try:
+            settled = self._rewriting.settle(wanted, self.journal.canary_for(seen.kms_state), self._world.tick)
+        except ClusterError as error:
+            if error.entry is not errors.NOT_SETTLED:
+                raise
+            self._world.warn(f"{error.what} Turning KMS on all the same.")
+            self._save(replace(self.journal, canary=None, barrier=0))
+            return
+        self._plant_canary(step, settled.canary)
+
     def _check_kubelets(self, step: StepId, version: KubernetesVersion, seen: ClusterFacts) -> None:
         told = self._kubelets.confirm(version, seen, self._world.tick)
         record = self.journal.record_of(step)
@@ -406,7 +431,7 @@ class Deeds:
         self._save(
             replace(
                 self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
-                target_kms=plan.target_kms or self.journal.target_kms,
+                target_kms=self.journal.target_kms if plan.back else plan.target_kms or self.journal.target_kms,
                 target_version=target,
                 support_plan=plan.support_plan.value if plan.support_plan is SupportPlan.LONG_TERM else "",
             )
@@ -423,3 +448,12 @@ class Deeds:
         self._world.lease.renew(now=True)
         self._world.journal.save(journal)
         self.journal = journal
+
+
+def _unless_preempted(what: str, result: OperationResult) -> None:
+    """A newer operation took the place of ours: the cluster is looked at again before anything else is asked for.
+
+    https://learn.microsoft.com/troubleshoot/azure/azure-kubernetes/error-codes/aksoperationpreempted-error
+    """
+    if result.code.startswith("AKSOperationPreempted"):
+        raise errors.Conflict(errors.CHANGED_MEANWHILE, what=what, code=result.code)

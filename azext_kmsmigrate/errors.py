@@ -185,7 +185,8 @@ DRIFT = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' was changed by somebody else during this run: {change}.",
     "The next step was planned for another state; going on could undo the other change or lose Secrets.",
-    "Find out who did it (az monitor activity-log list -g {group}), pause that pipeline, then type: {next}",
+    "Pause who did it (az monitor activity-log list -g {group} shows them). Then go on from how it is now: {next}. Or, "
+    "below Kubernetes 1.27, back to KMS v1 with the original key: az aks kms-migrate revert -g {group} -n {name}",
 )
 VNET_INTEGRATION_NEEDED = _entry(
     "KMSM111",
@@ -257,6 +258,33 @@ PLAN_OUTDATED = _entry(
     "Make and read a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
 )
 
+NO_WAY_BACK = _entry(
+    "KMSM131",
+    "no-way-back",
+    Kind.VALIDATION,
+    "There is no way back to KMS v1: cluster '{name}' {reached}.",
+    "Kubernetes never goes back to an older version, and from 1.27 on turning KMS on is KMS v2.",
+    "The way is forward: az aks kms-migrate start -g {group} -n {name}. Where it stands: az aks kms-migrate show "
+    "-g {group} -n {name}",
+)
+ORIGINAL_KEY_UNKNOWN = _entry(
+    "KMSM132",
+    "original-key-unknown",
+    Kind.MISSING_ARGUMENT,
+    "KMS is off on cluster '{name}', and neither the cluster nor a journal of an earlier run names the key it had.",
+    "Going back turns KMS v1 on with the original key: Secrets may still lie under it.",
+    "Name it: az aks kms-migrate revert -g {group} -n {name} --key-id https://VAULT.vault.azure.net/keys/KEY/VERSION",
+)
+NOT_THE_ORIGINAL_KEY = _entry(
+    "KMSM133",
+    "not-the-original-key",
+    Kind.VALIDATION,
+    "The key {key} is not the one that cluster '{name}' had before the migration, which is {original}.",
+    "Going back is to the original key: Secrets may still lie under it, and under KMS v1 nothing tells the two apart.",
+    "With KMS off: az aks kms-migrate revert -g {group} -n {name}. With KMS on under the other key, go forward: "
+    "az aks kms-migrate start -g {group} -n {name}",
+)
+
 # 2xx: Azure
 
 AZURE_REFUSED = _entry(
@@ -298,6 +326,22 @@ AZURE_UNREACHABLE = _entry(
     "Azure could not be reached for {what} ({code}).",
     "Nothing is known about whether the request arrived; the next run looks before it acts.",
     "Check the network, then type the same command again.",
+)
+AZURE_UNAVAILABLE = _entry(
+    "KMSM208",
+    "azure-unavailable",
+    Kind.AZURE,
+    "Azure had an error of its own at {what} ({code}).",
+    "Nothing is known about whether the request took effect; the next run looks before it acts.",
+    "After a while, type the same command again. Outages: https://azure.status.microsoft",
+)
+AZURE_THROTTLED = _entry(
+    "KMSM210",
+    "azure-throttled",
+    Kind.AZURE,
+    "Azure took no more requests of this kind for now, at {what} ({code}).",
+    "A cluster takes about one change a minute, from everybody together; an operation that was begun before goes on.",
+    "After some minutes, type the same command again; pause pipelines that write to the cluster.",
 )
 SIGN_IN_FAILED = _entry(
     "KMSM206",

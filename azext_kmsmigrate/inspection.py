@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -25,10 +26,16 @@ _FRESH = 60.0  # seconds in which what was looked at before the first step still
 
 
 class Inspection:
-    """The checks of one command. ``skipped``: ids that the user leaves out."""
+    """The checks of one command. ``skipped``: ids that the user leaves out. ``planned``: decides its steps."""
 
-    def __init__(self, world: World, skipped: frozenset[str] = frozenset(), checks: tuple[Check, ...] = CHECKS) -> None:
-        self._world, self._skipped, self._checks = world, skipped, checks
+    def __init__(
+        self,
+        world: World,
+        skipped: frozenset[str] = frozenset(),
+        checks: tuple[Check, ...] = CHECKS,
+        planned: Callable[[Situation, Goal], Plan] = decide,
+    ) -> None:
+        self._world, self._skipped, self._checks, self._planned = world, skipped, checks, planned
         self._survey = Survey(world.inspectors)
         self._looked_at: float | None = None
 
@@ -66,13 +73,13 @@ class Inspection:
         return tuple(c for c in self._checks if all(topic.again for topic in c.reads))
 
     def _judged(self, checks: tuple[Check, ...], situation: Situation, goal: Goal, tick: Tick) -> Preflight:
-        plan = decide(situation, goal)
+        plan = self._planned(situation, goal)
         topics = [t for c in checks if c.id not in self._skipped and is_called_for(c, plan) for t in c.reads]
         return Preflight(judged(checks, self.scene(situation, goal, topics, tick), self._skipped))
 
     def scene(self, situation: Situation, goal: Goal, topics: list[Topic[Any]], tick: Tick) -> Scene:
         """The situation with what is seen now of these topics."""
-        plan = decide(situation, goal)
+        plan = self._planned(situation, goal)
         question = Question(situation.cluster, _original_kms(situation), plan.target_kms, _upgrades(situation, plan))
         seen = self._look(topics, question, tick)
         return Scene(situation, goal, plan, self._world.clock.now(), seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.check_document import CheckDocument, SkippedCheckDocument
@@ -14,11 +15,12 @@ from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.migration.estimate import Numbers
-from azext_kmsmigrate.migration.events import StepBegun
+from azext_kmsmigrate.migration.events import StepBegun, Waiting
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
-from azext_kmsmigrate.migration.journal import Journal, SkippedCheck
+from azext_kmsmigrate.migration.journal import Direction, Journal, SkippedCheck
 from azext_kmsmigrate.migration.plan import COMMAND_OF, Goal, Plan, Preparation, Situation, decide, only
 from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
+from azext_kmsmigrate.migration.reverting import decide_back
 from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import (
@@ -35,6 +37,10 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.rewriting import Rewriting
 
 _CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
+_PATIENCE = 600.0  # seconds in a row without an answer of Azure that says what happened
+_PAUSE = 30.0  # seconds; a cluster takes about one PUT a minute
+_PROOFS = (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)
+_UNCERTAIN = (errors.AZURE_UNREACHABLE, errors.AZURE_UNAVAILABLE, errors.AZURE_THROTTLED)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Request:
     """What a command wants of a run. ``only``: one documented step (and the proof it stands on).
 
     ``plan``: run this plan, from the file at ``path``, or nothing. ``skipped``: ids of the checks that the user leaves
-    out. ``assign_roles``: give the identity the roles that lack.
+    out. ``assign_roles``: give the identity the roles that lack. ``back``: to KMS v1, as ``migration.reverting`` says.
     """
 
     goal: Goal = Goal()  # noqa: RUF009 a frozen value
@@ -52,6 +58,11 @@ class Request:
     plan: PlanFile | None = None
     path: str = ""
     assign_roles: bool = False
+    back: bool = False
+
+    def decide(self, situation: Situation) -> Plan:
+        """All steps from here to where the command goes."""
+        return decide_back(situation, self.goal) if self.back else decide(situation, self.goal)
 
 
 def observe(world: World, done: frozenset[StepId] = frozenset()) -> Situation:
@@ -94,7 +105,7 @@ def refuse_outdated(situation: Situation, request: Request) -> None:
     plan, journal, name = request.plan, situation.journal, situation.cluster.name
     if plan is None or (journal is not None and journal.plan_digest == plan.digest):
         return
-    if changes := plan.changes(facts_of(situation, decide(situation, request.goal))):
+    if changes := plan.changes(facts_of(situation, request.decide(situation))):
         raise Refused(
             errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
         )
@@ -116,6 +127,7 @@ class Run:
         self._command = command_of(request, first.cluster)
         journal = first.journal if first.journal and first.journal.unfinished else None
         journal = journal or Journal.from_scratch(cluster_id=first.cluster.name.resource_id, now=world.now())
+        journal = replace(journal, direction=Direction.BACK if request.back else Direction.FORWARD)
         if request.plan is not None:
             journal = replace(journal, plan_digest=request.plan.digest)
         self._deeds = Deeds(
@@ -127,6 +139,7 @@ class Run:
             request.goal.force_until,
         )
         self._situation = first
+        self._began = world.clock.now()
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
@@ -134,6 +147,7 @@ class Run:
         self._stopping: Preflight = Preflight()
         self._reconciled = False
         self._conflicts = 0
+        self._unheard = 0.0
 
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
@@ -149,7 +163,7 @@ class Run:
                 raise
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
-            return replace(self._result(RunState.FAILED, error.what, self._command), problem=ProblemDocument.of(error))
+            return replace(self._result(RunState.FAILED, error.what, self._command), problem=self._told(error))
         except KeyboardInterrupt as asked:
             running = self._deeds.journal.running
             cause = str(asked) or "Ctrl-C"
@@ -171,9 +185,16 @@ class Run:
         self._deeds.complete()
         return self._result(
             RunState.COMPLETED,
-            "KMS v2 is on, and every Secret is proven to be stored under it.",
+            f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",
             f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
         )
+
+    def _told(self, error: KmsMigrateError) -> ProblemDocument:
+        """The problem, and since when Secrets may be stored without KMS, where it does not say so itself."""
+        problem, exposed = ProblemDocument.of(error), self._deeds.journal.exposed_from
+        if not exposed or self._deeds.journal.exposed_to or exposed in problem.why:
+            return problem
+        return replace(problem, why=f"{problem.why} {self._deeds.where_it_stands()}")
 
     def _next(self) -> StepId | None:
         """The next step, when the world still fits; waits and reconciles first where that is called for."""
@@ -193,7 +214,7 @@ class Run:
             self._situation = self._look()
         step = plan.steps[0].id if plan.steps else None
         if step is not None and self._goes_back(step):
-            raise drift(self._situation.cluster, step, self._command)
+            raise drift(self._world, self._situation.cluster, step, self._command, self._began)
         if step is not None:
             self._inspect(step)
         return step
@@ -222,12 +243,22 @@ class Run:
                 raise
             self._world.warn(f"{conflict.what} Looking at it again.")
             self._distrust()
+            self._pause(_PAUSE if self._conflicts > 1 else 0.0, conflict.what)
             return
-        except KmsMigrateError:
+        except KmsMigrateError as error:
+            if error.entry in _UNCERTAIN and self._unheard < _PATIENCE:
+                # An accepted request whose answer was lost shows in the cluster, which is then under way.
+                self._world.warn(f"{error.what} Looking at what came of it.")
+                self._unheard += _PAUSE
+                self._distrust()
+                self._pause(_PAUSE, error.what)
+                return
             self._note(step, StepStatus.FAILED, began, started)
             raise
+        if step not in _PROOFS:  # one that is due anew meanwhile says nothing about Azure
+            self._unheard = 0.0
         self._note(step, StepStatus.DONE, began, started)
-        if step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS, StepId.UPGRADE_NODE_POOLS):
+        if step in (*_PROOFS, StepId.UPGRADE_NODE_POOLS):
             self._proven.add(step)
 
     def _begun(self, step: StepId, plan: Plan) -> StepBegun:
@@ -256,7 +287,7 @@ class Run:
         self._ended[step] = StepDocument(step.value, status.value, started, seconds, detail, secrets)
 
     def _plan(self) -> Plan:
-        plan = decide(self._situation, self._request.goal)
+        plan = self._request.decide(self._situation)
         if not self._request.only:
             return plan
         if self._request.only in self._ended and self._request.only not in [s.id for s in plan.steps]:
@@ -264,7 +295,21 @@ class Run:
         return only(plan, self._request.only, self._situation.cluster)
 
     def _look(self) -> Situation:
-        return observe(self._world, frozenset(self._proven))
+        """A new observation; an Azure that is away for some minutes is waited for."""
+        until = self._world.clock.monotonic() + _PATIENCE
+        while True:
+            try:
+                return observe(self._world, frozenset(self._proven))
+            except AzureError as error:
+                if error.entry not in _UNCERTAIN or self._world.clock.monotonic() > until:
+                    raise
+                self._pause(_PAUSE, error.what)
+
+    def _pause(self, seconds: float, why: str) -> None:
+        until = self._world.clock.monotonic() + seconds
+        while self._world.clock.monotonic() < until:
+            self._world.tick(Waiting("looking again in a moment", why))
+            self._world.clock.sleep(1.0)
 
     def _next_start(self) -> str:
         return f"az aks kms-migrate start {self._situation.cluster.name.option_text}"
@@ -309,24 +354,28 @@ def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResu
     )
 
 
-def drift(cluster: ClusterFacts, step: StepId, command: str) -> Refused:
+def drift(world: World, cluster: ClusterFacts, step: StepId, command: str, since: datetime) -> Refused:
+    """What somebody else changed since this run began, who, and the choices."""
+    key = f" with the key {cluster.kms.key_id}" if cluster.kms.enabled else ""
+    who = world.activity.writers(since) if world.activity else "who did it is not known"
     return Refused(
         errors.DRIFT,
         name=cluster.name.name,
         group=cluster.name.group,
-        change=f"KMS is {cluster.kms_state.value}, Kubernetes {cluster.version}; '{step.value}' would have to be done "
-        "again",
+        change=f"KMS is {cluster.kms_state.value}{key}, Kubernetes {cluster.version}; '{step.value}' would have to be "
+        f"done again; {who}",
         next=command,
     )
 
 
 def stops_here(situation: Situation, request: Request) -> str:
     """The sentence that says so, when what is left comes after the step to stop at."""
-    left = decide(situation, request.goal).steps
+    left = request.decide(situation).steps
     stop = request.stop_after
     return f"Stopped after '{stop.value}', as asked." if stop and left and left[0].id.place > stop.place else ""
 
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
-    command = COMMAND_OF[request.only] if request.only else "az aks kms-migrate start"
+    whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
+    command = COMMAND_OF[request.only] if request.only else whole
     return f"{command} {cluster.name.option_text}"

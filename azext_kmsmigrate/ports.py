@@ -216,6 +216,13 @@ class Roles(Protocol):
         """Make it, or leave it when it is there. Raises ``AzureError`` (ROLE_NOT_ASSIGNED) when the user may not."""
 
 
+class Activity(Protocol):
+    """Who changed the cluster."""
+
+    def writers(self, since: datetime) -> str:
+        """A clause that names who changed it, or says why that is not known. Raises nothing."""
+
+
 class Clock(Protocol):
     """Time, so that tests own it."""
 

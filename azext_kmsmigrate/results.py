@@ -432,8 +432,22 @@ class JournalDocument:
 
 
 @dataclass(frozen=True)
+class ProgressDocument:
+    """Secrets at ``step``: how many there are now, and how many of them its last pass left in the right form."""
+
+    step: str
+    total: int
+    done: int
+    left: int
+
+
+@dataclass(frozen=True)
 class Status:
-    """``show``: where the migration stands, from observation; what is next; what of that cannot be undone."""
+    """``show``: where the migration stands, from observation; what is next; what of that cannot be undone.
+
+    ``step``: the one under way, else the next. ``operation``: what Azure is doing to the cluster, or how its last
+    operation failed. ``unseen``: what could not be looked at, and why; the rest is what Azure says.
+    """
 
     cluster: ClusterDocument
     summary: str
@@ -443,6 +457,10 @@ class Status:
     runner: str | None
     next_command: str | None
     irreversible: list[str] = field(default_factory=list)
+    step: str | None = None
+    operation: str | None = None
+    secrets: ProgressDocument | None = None
+    unseen: list[str] = field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -36,7 +37,6 @@ from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
     EvidenceDocument,
-    JournalDocument,
     PlanDocument,
     ProblemDocument,
     RunResult,
@@ -49,6 +49,7 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
+from azext_kmsmigrate.standing import Standing
 
 Confirm = Callable[[ClusterFacts, Plan, Preflight], None]
 """Shows the plan and what the checks warn of, and asks; raises when the user declines."""
@@ -74,7 +75,7 @@ class Runner:
 
     def plan_and_facts(self, goal: Goal, skipped: frozenset[str] = frozenset()) -> tuple[PlanDocument, dict[str, Any]]:
         """The same, and what it was made from: see ``migration.plan_file``."""
-        situation = self._measured(self._observe(), goal)
+        situation = self._measured(self._observe(), Request(goal))
         cluster, plan = situation.cluster, decide(situation, goal)
         facts = facts_of(situation, plan)
         if plan.blocked or not plan.pending:
@@ -100,19 +101,7 @@ class Runner:
 
     def show(self) -> Status:
         """Where the migration stands."""
-        situation = self._observe()
-        plan = decide(situation, Goal())
-        name = situation.cluster.name.option_text
-        return Status(
-            cluster=ClusterDocument.of(situation.cluster),
-            summary=plan.summary,
-            remaining=[s.id.value for s in plan.steps],
-            blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
-            journal=JournalDocument.of(situation.journal) if situation.journal else None,
-            runner=self._world.lease.holder() if situation.cluster.power == "Running" else None,
-            next_command=None if plan.blocked else f"az aks kms-migrate {'start' if plan.pending else 'verify'} {name}",
-            irreversible=[s.id.value for s in plan.steps if not s.reversible],
-        )
+        return Standing.of(self._world).status()
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
         """Prove in what form the Secrets are; changes nothing but a Secret of the tool's own."""
@@ -150,13 +139,14 @@ class Runner:
 
         Raises ``Refused`` when nothing may begin. A failure after something began is in the result.
         """
+        began = self._world.clock.now()
         situation = self._observe()
         refuse_outdated(situation, request)
-        situation = self._measured(situation, request.goal)
+        situation = self._measured(situation, request)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
             return nothing
-        inspection = Inspection(self._world, request.skipped)
+        inspection = Inspection(self._world, request.skipped, planned=lambda seen, _: request.decide(seen))
         granting = Granting(self._world, inspection)
         with self._world.observer.watching():
             found = inspection.whole(situation, request.goal)
@@ -171,9 +161,11 @@ class Runner:
                 if stopped := self._stopped_by(found, situation, shown, request):
                     return stopped
             with self._world.heard(), self._world.lease.held():
-                return self._go(request, shown, inspection, found)
+                return self._go(request, shown, inspection, found, began)
 
-    def _go(self, request: Request, shown: Plan, inspection: Inspection, found: Preflight) -> RunResult:
+    def _go(
+        self, request: Request, shown: Plan, inspection: Inspection, found: Preflight, began: datetime
+    ) -> RunResult:
         """The run, while it holds the Lease. ``shown``: the plan that the user agreed to."""
         # Another run, or somebody else, may have come between the plan and the Lease.
         situation = self._observe()
@@ -182,7 +174,8 @@ class Runner:
         if nothing := nothing_to_do(situation, plan, request):
             return nothing
         if plan.steps[0].id.place < shown.steps[0].id.place:
-            raise drift(situation.cluster, plan.steps[0].id, command_of(request, situation.cluster))
+            command = command_of(request, situation.cluster)
+            raise drift(self._world, situation.cluster, plan.steps[0].id, command, began)
         rewriting = self._rewriting(self._world.secrets.create_canary)
         return Run(self._world, rewriting, inspection, found, request, situation).to_the_end()
 
@@ -259,15 +252,15 @@ class Runner:
         return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
 
     def _planned(self, situation: Situation, request: Request) -> Plan:
-        plan = decide(situation, request.goal)
+        plan = request.decide(situation)
         return only(plan, request.only, situation.cluster) if request.only else plan
 
     def _observe(self) -> Situation:
         return observe(self._world)
 
-    def _measured(self, situation: Situation, goal: Goal) -> Situation:
+    def _measured(self, situation: Situation, request: Request) -> Situation:
         """With the numbers for an estimate, where there is something to estimate."""
-        pending = decide(situation, goal).pending
+        pending = request.decide(situation).pending
         return replace(situation, numbers=measure(self._world)) if pending else situation
 
     @staticmethod

@@ -52,6 +52,7 @@ def runner_for(
     from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
     from azure.cli.core.profiles import ResourceType
 
+    from azext_kmsmigrate.arm.activity import ArmActivity
     from azext_kmsmigrate.arm.cluster import ArmCluster
     from azext_kmsmigrate.arm.resource_manager import ResourceManager
     from azext_kmsmigrate.arm.role_assigner import ArmRoles
@@ -90,6 +91,7 @@ def runner_for(
         roles=ArmRoles(resources),
         user=_me(),
         stop=stop,
+        activity=ArmActivity(resources),
     )
     return Runner(world, limits)
 

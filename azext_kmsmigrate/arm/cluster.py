@@ -207,6 +207,8 @@ class ArmCluster:
             poller.result()
         except HttpResponseError as error:
             status = str(poller.status())
+            if error.status_code in (408, 429) or (error.status_code or 0) >= 500:
+                raise  # the question failed, not the operation: it goes on, and the SDK calls both "Failed"
             if status.lower() in ("failed", "canceled"):
                 return OperationResult(status.capitalize(), *words_of(error))
             raise

@@ -63,6 +63,11 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
         return AzureError(errors.AZURE_FORBIDDEN, what=what, code=code)
     if status in (409, 412):
         return Conflict(errors.CHANGED_MEANWHILE, what=what, code=code)
+    if status in (408, 429):
+        entry = errors.AZURE_THROTTLED if status == 429 else errors.AZURE_UNREACHABLE
+        return AzureError(entry, what=what, code=code)
+    if status >= 500:
+        return AzureError(errors.AZURE_UNAVAILABLE, what=what, code=code)
     return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=shortened(detail), next=again(name))
 
 

@@ -63,6 +63,8 @@ def _identity_is_user_assigned(scene: Scene) -> Iterator[Finding]:
 def _exposure_is_acknowledged(scene: Scene) -> Judgement:
     if StepId.ENCRYPT_SECRETS not in [s.id for s in scene.plan.steps]:
         return NotApplicable("no Secret is going to be stored without KMS")
+    if scene.plan.back:
+        return NotApplicable("the way back ends the time in which Secrets are stored without KMS")
     return [
         Finding(
             "Secrets",

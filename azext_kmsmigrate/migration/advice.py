@@ -30,7 +30,8 @@ def warnings(cluster: ClusterFacts, plan: Plan) -> Iterator[str]:
     if StepId.UPGRADE in ids:
         yield "With the upgrade goes the way back to KMS v1."
     if StepId.ENCRYPT_SECRETS in ids and cluster.kms_state in (KmsState.V1, KmsState.OFF):
-        yield "Secrets are stored without KMS until the last of them is rewritten under KMS v2."
+        form = "KMS v1 again" if plan.back else "KMS v2"
+        yield f"Secrets are stored without KMS until the last of them is rewritten under {form}."
     if plan.hop and plan.hop.whole and cluster.supported is False:
         yield (
             f"AKS no longer supports Kubernetes {cluster.version.major}.{cluster.version.minor}. Microsoft calls the "
@@ -66,7 +67,7 @@ def manual(cluster: ClusterFacts, plan: Plan) -> Iterator[Manual]:
         )
     yield Manual(
         "Pause pipelines, Terraform and Bicep that write to this cluster, and bring their code to its final state "
-        f"(KMS on with {new}, and the new version), or they will undo the migration"
+        f"(KMS on with {new}{'' if plan.back else ', and the new version'}), or they will undo what is done here"
     )
     if plan.target_kms.network_access is NetworkAccess.PRIVATE:
         yield Manual(

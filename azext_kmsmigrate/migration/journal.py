@@ -2,20 +2,24 @@
 
 Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system/aks-kms-migrate``::
 
-    {"schemaVersion": 1, "clusterId": "/subscriptions/...", "startedAt": "2026-01-31T09:00:00Z",
+    {"schemaVersion": 1, "clusterId": "/subscriptions/...", "clusterUid": ..., "startedAt": "2026-01-31T09:00:00Z",
      "originalKms": {...}, "targetKms": {...}, "targetVersion": "1.27.1",
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
      "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
-     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": ""}
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": "", "direction": "forward"}
 
-It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
+``clusterUid`` is the uid of the namespace kube-system, for a cluster that is made anew has the resource id of the one
+before it. It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. ``supportPlan`` is long term support, when the user has asked for it; ``planDigest`` that of the plan
-file that a run was started with. Fields that this version does not know are kept as they are, at every level.
+file that a run was started with; ``direction`` is ``back`` for a revert. Fields that this version does not know are
+kept as they are, at every level.
 """
 
 from __future__ import annotations
 
+import enum
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +29,15 @@ from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 SCHEMA_VERSION = 1
+_LONGEST = 2_000  # bytes of a text: a ConfigMap is small, and a list of node names is not
+_MOST_SKIPPED = 100
+
+
+class Direction(str, enum.Enum):
+    """Where the run was going that wrote last: to KMS v2, or back to KMS v1."""
+
+    FORWARD = "forward"
+    BACK = "back"
 
 
 class JournalUnreadableError(ValueError):
@@ -87,6 +100,8 @@ class Journal:
     skipped_checks: tuple[SkippedCheck, ...] = ()
     support_plan: str = ""
     plan_digest: str = ""
+    direction: Direction = Direction.FORWARD
+    cluster_uid: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -110,6 +125,7 @@ class Journal:
         telling = {
             KmsState.OFF: (StepId.DISABLE_KMS, StepId.ENABLE_KMS),
             KmsState.V2: (StepId.ENABLE_KMS,),
+            KmsState.V1: (StepId.ENABLE_KMS,),  # planted by a revert; a canary from before KMS v1 went off lay under it
         }.get(now, ())
         return self.canary if self.canary is not None and self.canary.before in telling else None
 
@@ -129,20 +145,24 @@ def to_document(journal: Journal) -> dict[str, Any]:
     known = {
         "schemaVersion": SCHEMA_VERSION,
         "clusterId": journal.cluster_id,
+        "clusterUid": journal.cluster_uid,
         "startedAt": journal.started_at,
         "originalKms": _kms_out(journal.original_kms),
         "targetKms": _kms_out(journal.target_kms),
         "targetVersion": journal.target_version,
         "supportPlan": journal.support_plan,
         "planDigest": journal.plan_digest,
+        "direction": journal.direction.value,
         "steps": [_with(_step_out(record), record.unknown) for record in journal.steps],
         "canary": _with(_canary_out(journal.canary), journal.canary.unknown) if journal.canary else None,
         "barrier": journal.barrier,
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
-        "lastProblem": journal.last_problem,
+        "lastProblem": _cut(journal.last_problem),
         "completedAt": journal.completed_at,
         "forcedUntil": journal.forced_until,
-        "skippedChecks": [_with(_skipped_out(skipped), skipped.unknown) for skipped in journal.skipped_checks],
+        "skippedChecks": [
+            _with(_skipped_out(skipped), skipped.unknown) for skipped in journal.skipped_checks[-_MOST_SKIPPED:]
+        ],
     }
     return _with(known, journal.unknown)
 
@@ -158,7 +178,7 @@ def from_document(document: object) -> Journal:
         raise JournalUnreadableError(f"its schemaVersion is {document.get('schemaVersion')!r}, not {SCHEMA_VERSION}")
     try:
         return _read(document)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         raise JournalUnreadableError(f"a field is missing or malformed ({type(error).__name__}: {error})") from error
 
 
@@ -181,6 +201,8 @@ def _read(document: Mapping[str, Any]) -> Journal:
         skipped_checks=tuple(map(_skipped_in, document.get("skippedChecks") or ())),
         support_plan=_text(document.get("supportPlan", "")),
         plan_digest=_text(document.get("planDigest", "")),
+        cluster_uid=_text(document.get("clusterUid", "")),
+        direction=Direction(document.get("direction", Direction.FORWARD)),
     )
     # Those inside of a step, of the canary, of a check are theirs: another one has none of them.
     rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks")}
@@ -193,7 +215,7 @@ def _step_out(record: StepRecord) -> dict[str, Any]:
         "status": record.status.value,
         "startedAt": record.started_at,
         "finishedAt": record.finished_at,
-        "detail": record.detail,
+        "detail": _cut(record.detail),
         "secrets": record.secrets.to_document() if record.secrets else None,
     }
 
@@ -216,11 +238,13 @@ def _canary_out(canary: CanaryRecord) -> dict[str, Any]:
 
 def _canary_in(document: Mapping[str, Any]) -> CanaryRecord:
     canary = CanaryRecord(_text(document["uid"]), _text(document["resourceVersion"]), StepId(document["before"]))
+    if not (canary.resource_version.isascii() and canary.resource_version.isdigit()):
+        raise ValueError("a resourceVersion is a number")
     return replace(canary, unknown=_without(document, _canary_out(canary)))
 
 
 def _skipped_out(skipped: SkippedCheck) -> dict[str, Any]:
-    return {"id": skipped.id, "by": skipped.by, "at": skipped.at}
+    return {"id": skipped.id, "by": _cut(skipped.by, 200), "at": skipped.at}
 
 
 def _skipped_in(document: Mapping[str, Any]) -> SkippedCheck:
@@ -246,6 +270,16 @@ def _with(known: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(known.get(key), dict):
             whole[key] = _with(known[key], value)
     return whole
+
+
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    """The beginning of a text that is too long as JSON."""
+    if len(json.dumps(text)) <= longest:
+        return text
+    kept = text[:longest]
+    while len(json.dumps(kept + "…")) > longest:
+        kept = kept[: len(kept) * 9 // 10]
+    return kept + "…"
 
 
 def _text(value: object) -> str:

@@ -102,7 +102,8 @@ class Situation:
 class Plan:
     """The ordered steps. ``blocked`` tells why none of them may begin; ``summary`` is one sentence.
 
-    ``hops``: the upgrades, of which only the first is firm. ``support_plan``: the one to end with.
+    ``hops``: the upgrades, of which only the first is firm. ``support_plan``: the one to end with. ``back``: to KMS v1,
+    see ``migration.reverting``.
     """
 
     state: KmsState
@@ -115,6 +116,7 @@ class Plan:
     blocked: Refused | None = None
     preparation: Preparation = Preparation.NONE
     estimate: Estimate | None = None
+    back: bool = False
 
     @property
     def hop(self) -> Hop | None:
@@ -136,13 +138,13 @@ def decide(situation: Situation, goal: Goal) -> Plan:
             "Nothing to do: the cluster uses the newer KMS data encryption, which re-encrypts Secrets itself and "
             "cannot be turned off.",
         )
-    if refusal := _without_api_server(cluster):
+    if refusal := without_api_server(cluster):
         return Plan(cluster.kms_state, "Not possible now.", blocked=refusal)
     plan = _by_state(situation, goal)
-    if plan.pending and not ours and (refusal := _in_another_operation(cluster)):
+    if plan.pending and not ours and (refusal := in_another_operation(cluster)):
         return replace(plan, blocked=refusal)
     if plan.pending:
-        plan = replace(plan, preparation=_preparation(cluster))
+        plan = replace(plan, preparation=preparation(cluster))
     plan = replace(plan, steps=tuple(dropwhile(lambda s: s.id in situation.done, plan.steps)))
     if plan.pending and situation.numbers is not None:
         steps, estimate = estimated(plan.steps, plan.hops, cluster, situation.numbers)
@@ -307,7 +309,8 @@ def _unfinished(situation: Situation) -> Journal | None:
     return situation.journal if situation.journal is not None and situation.journal.unfinished else None
 
 
-def _without_api_server(cluster: ClusterFacts) -> Refused | None:
+def without_api_server(cluster: ClusterFacts) -> Refused | None:
+    """What a cluster without an API server at work is refused with."""
     where = {"name": cluster.name.name, "group": cluster.name.group}
     if cluster.state == "Deleting":
         return Refused(errors.CLUSTER_DELETING, **where)
@@ -316,7 +319,8 @@ def _without_api_server(cluster: ClusterFacts) -> Refused | None:
     return None
 
 
-def _in_another_operation(cluster: ClusterFacts) -> Refused | None:
+def in_another_operation(cluster: ClusterFacts) -> Refused | None:
+    """What a cluster is refused with whose operation is not one of ours."""
     where = {"name": cluster.name.name, "group": cluster.name.group}
     if cluster.busy:
         return Refused(errors.CLUSTER_BUSY, operation=cluster.state, **where)
@@ -325,7 +329,8 @@ def _in_another_operation(cluster: ClusterFacts) -> Refused | None:
     return None
 
 
-def _preparation(cluster: ClusterFacts) -> Preparation:
+def preparation(cluster: ClusterFacts) -> Preparation:
+    """What comes first, where the last operation is one of ours."""
     if cluster.busy:
         return Preparation.WAIT
     return Preparation.RECONCILE if cluster.failed else Preparation.NONE

@@ -91,7 +91,7 @@ def from_document(document: object) -> PlanFile:
     if not isinstance(document, dict) or document.get("kind") != KIND:
         raise PlanFileUnreadableError("it was not written by 'az aks kms-migrate plan --out'")
     version = document.get("schemaVersion")
-    if version != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION or isinstance(version, bool):
         raise PlanFileUnreadableError(f"its schemaVersion is {version!r}, and this version knows {SCHEMA_VERSION} only")
     try:
         file = PlanFile(_goal_in(document["goal"]), dict(document["facts"]), dict(document["plan"]))

@@ -50,7 +50,8 @@ TITLES = {
 class PlannedStep:
     """A step that is to be done, and why. ``detail`` names what it acts on (a version, a key).
 
-    ``estimate``: how long it takes; None where that was not asked for, or cannot be told.
+    ``estimate``: how long it takes; None where that was not asked for, or cannot be told. ``titled``: where it is not
+    what the step does in a migration.
     """
 
     id: StepId
@@ -58,7 +59,8 @@ class PlannedStep:
     reversible: bool
     detail: str = ""
     estimate: Span | None = None
+    titled: str = ""
 
     @property
     def title(self) -> str:
-        return TITLES[self.id]
+        return self.titled or TITLES[self.id]

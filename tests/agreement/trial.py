@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,7 @@ from azext_kmsmigrate.kube.rest import RestClient
 from azext_kmsmigrate.kube.secrets import KubeSecrets
 from azext_kmsmigrate.kube.wire import Route, Wire
 from azext_kmsmigrate.loop import Request
+from azext_kmsmigrate.migration.events import Event, Note, Warned
 from azext_kmsmigrate.migration.facts import ClusterName
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.results import CheckReport, RunResult, RunState
@@ -80,11 +82,12 @@ class Told:
 
     lines: list[str] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
-        self.lines.append(text)
+    def tell(self, event: Event) -> None:
+        if isinstance(event, (Note, Warned)):
+            self.lines.append(event.text)
 
-    def heartbeat(self, text: str) -> None:
-        """Nothing."""
+    def watching(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ class Trial:
             cluster=ArmCluster(client, name, clock),
             secrets=KubeSecrets(api),
             journal=KubeJournalStore(api, name.resource_id),
-            lease=KubeLease(api, clock, "a test", name.name, tell=told.heartbeat),
+            lease=KubeLease(api, clock, "a test", name.name, tell=told.tell),
             nodes=KubeNodes(api),
             clock=clock,
             observer=told,

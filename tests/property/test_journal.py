@@ -13,6 +13,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.journal import (
     CanaryRecord,
+    Direction,
     Journal,
     JournalUnreadableError,
     SkippedCheck,
@@ -43,7 +44,7 @@ journals = st.builds(
     target_kms=st.none() | profiles,
     target_version=texts,
     steps=st.lists(records, max_size=4).map(tuple),
-    canary=st.none() | st.builds(CanaryRecord, texts, texts, steps),
+    canary=st.none() | st.builds(CanaryRecord, texts, numbers.map(str), steps),
     barrier=numbers,
     exposed_from=texts,
     exposed_to=texts,
@@ -52,6 +53,8 @@ journals = st.builds(
     support_plan=texts,
     plan_digest=texts,
     forced_until=texts,
+    direction=st.sampled_from(list(Direction)),
+    cluster_uid=texts,
     skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
@@ -141,3 +144,19 @@ def _read_or_told(document: dict[str, object]) -> None:
     except JournalUnreadableError:
         return
     assert from_document(json.loads(json.dumps(to_document(journal)))) == journal
+
+
+long_texts = st.text(max_size=50).map(lambda text: text * 5_000)
+
+
+@settings(deadline=None)
+@given(journals, long_texts, st.integers(0, 3_000))
+def test_it_stays_below_64_kib_whatever_is_to_be_told(journal: Journal, text: str, checks: int) -> None:
+    full = replace(
+        journal,
+        last_problem=text,
+        steps=tuple(StepRecord(step, StepStatus.DONE, "t", detail=text) for step in StepId),
+        skipped_checks=tuple(SkippedCheck(f"K-{n}", text[:250], "2026-01-31T09:00:00Z") for n in range(checks)),
+    )
+    stored = json.dumps(to_document(full), indent=1, sort_keys=True)
+    assert len(stored.encode()) < 64 * 1024

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 
 from azext_kmsmigrate.loop import Request
+from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.runner import Runner
 from tests.sim.cluster import FAST, SimCluster, agree
@@ -58,3 +59,34 @@ def test_whatever_point_it_is_killed_at_the_same_command_completes(kind: str) ->
             break
         killed_at = point
     assert 200 < killed_at < _PLENTY - 1
+
+
+def _revert_until_killed(sim: SimCluster, point: int) -> bool:
+    try:
+        Runner(sim.process(kill_at=point).world(), FAST).run(Request(back=True), agree)
+    except Killed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("step", [StepId.DISABLE_KMS, StepId.DECRYPT_SECRETS])
+@pytest.mark.parametrize("metrics", [True, False])
+def test_whatever_point_a_revert_is_killed_at_the_same_command_completes(step: StepId, metrics: bool) -> None:
+    killed_at = 0
+    for point in range(1, _PLENTY):
+        sim = SimCluster(secrets=3)
+        sim.api.metrics = metrics
+        sim.start(Request(stop_after=step))
+        sim.after(61.0)
+        killed = _revert_until_killed(sim, point)
+        again = sim.after(61.0).start(Request(back=True))
+        told = f"killed at point {point}"
+        assert again.state in (RunState.COMPLETED, RunState.NOTHING_TO_DO), (told, again.problem)
+        assert sim.forms == {"kms-v1": 3}, told
+        assert again.evidence is None or not again.evidence.missing, (told, again.evidence)
+        assert sim.journal.completed_at, told
+        assert [p.what for p in sim.changing_puts] == ["disable-kms", "enable-kms"], told
+        if not killed:
+            break
+        killed_at = point
+    assert 100 < killed_at < _PLENTY - 1

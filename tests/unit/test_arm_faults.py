@@ -83,8 +83,10 @@ def test_an_exception_of_the_sdk_leaves_as_its_entry(name: str) -> None:
         (404, "KMSM201", AzureError),
         (409, "KMSM203", Conflict),
         (412, "KMSM203", Conflict),
-        (429, "KMSM201", AzureError),
-        (500, "KMSM201", AzureError),
+        (408, "KMSM205", AzureError),
+        (429, "KMSM210", AzureError),
+        (500, "KMSM208", AzureError),
+        (503, "KMSM208", AzureError),
     ],
 )
 def test_the_status_of_an_answer_decides(status: int, code: str, kind: type[AzureError]) -> None:

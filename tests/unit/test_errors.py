@@ -108,3 +108,16 @@ def test_the_tree_tells_what_may_have_happened() -> None:
     assert issubclass(errors.Conflict, errors.AzureError)
     assert not issubclass(Refused, errors.AzureError)
     assert not issubclass(errors.Lost, errors.ClusterError)
+
+
+def test_the_readme_lists_every_code_with_its_text_and_no_other() -> None:
+    readme = (PACKAGE.parent / "README.md").read_text()
+    listed = re.findall(r"^\| `(KMSM\d+)` \| (.*) \|$", readme, re.MULTILINE)
+    assert listed == [(e.code, re.sub(r"{(\w+)}", lambda m: m[1].upper(), e.what)) for e in errors.catalogue()]
+
+
+def test_every_code_is_named_by_a_test_that_meets_it() -> None:
+    """Its code, or its name in the catalogue, stands in a test other than this one."""
+    tests = "".join(p.read_text() for p in (PACKAGE.parent / "tests").rglob("test_*.py") if p != Path(__file__))
+    unmet = [e.code for n, e in NAMES.items() if e.code not in tests and not re.search(rf"\berrors\.{n}\b", tests)]
+    assert unmet == []

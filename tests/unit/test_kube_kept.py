@@ -56,13 +56,52 @@ def test_a_save_over_somebody_elses_is_refused() -> None:
     assert store(api).load() == JOURNAL
 
 
-def test_a_save_after_somebody_deleted_the_journal_is_refused() -> None:
+def test_a_journal_that_somebody_deleted_in_mid_run_is_written_again_whole() -> None:
     api = FakeApi()
     mine = store(api)
     mine.save(JOURNAL)
     del api.objects[MAP]
+    mine.save(replace(JOURNAL, barrier=7))
+    mine.save(replace(JOURNAL, barrier=8))
+    assert store(api).load() == replace(JOURNAL, barrier=8)
+
+
+def test_one_that_somebody_deleted_and_somebody_wrote_anew_is_not_written_over() -> None:
+    api = FakeApi()
+    mine = store(api)
+    mine.save(JOURNAL)
+    del api.objects[MAP]
+    store(api).save(replace(JOURNAL, barrier=1))
     with pytest.raises(Lost):
-        mine.save(JOURNAL)
+        mine.save(replace(JOURNAL, barrier=7))
+
+
+NAMESPACE = "/api/v1/namespaces/kube-system"
+
+
+def of_cluster(api: FakeApi, uid: str) -> None:
+    api.put(NAMESPACE, {"metadata": {"name": "kube-system", "uid": uid}})
+
+
+def test_a_journal_of_an_earlier_cluster_with_the_same_resource_id_is_refused() -> None:
+    api = FakeApi()
+    of_cluster(api, "first")
+    store(api).save(JOURNAL)
+    assert store(api).load() == replace(JOURNAL, cluster_uid="first")
+    of_cluster(api, "second")
+    with pytest.raises(Refused, match=r"KMSM308.*earlier cluster of the same name") as refused:
+        store(api).load()
+    assert "delete configmap aks-kms-migrate" in refused.value.fix
+
+
+def test_a_journal_without_a_uid_is_read_and_gets_one() -> None:
+    api = FakeApi()
+    store(api).save(JOURNAL)
+    of_cluster(api, "first")
+    mine = store(api)
+    assert mine.load() == JOURNAL
+    mine.save(JOURNAL)
+    assert store(api).load() == replace(JOURNAL, cluster_uid="first")
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -89,7 +89,7 @@ def test_what_is_no_journal_is_told_in_words(document: object, reason: str) -> N
         (StepId.DISABLE_KMS, KmsState.V2, False),
         (StepId.ENABLE_KMS, KmsState.OFF, True),
         (StepId.ENABLE_KMS, KmsState.V2, True),
-        (StepId.ENABLE_KMS, KmsState.V1, False),
+        (StepId.ENABLE_KMS, KmsState.V1, True),
     ],
 )
 def test_a_canary_tells_only_about_the_states_around_its_change(before: StepId, now: KmsState, tells: bool) -> None:

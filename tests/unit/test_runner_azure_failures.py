@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.errors import AzureError, ClusterError
+from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, Entry
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.results import RunState
+from azext_kmsmigrate.results import RunResult, RunState
 from azext_kmsmigrate.runner import Runner
-from tests.sim.azure import Trouble
+from tests.sim.azure import Trouble, refused_by_azure
 from tests.sim.cluster import FAST, SimCluster, agree
-from tests.unit.runs import DECRYPT, ENABLE, ENCRYPT, assert_completes, assert_fails, steps_of
+from tests.unit.runs import assert_completes, assert_fails
 
 
 def test_turning_kms_off_that_fails_after_it_took_effect_is_rewritten_and_reconciled_once() -> None:
@@ -55,13 +57,69 @@ def test_an_azure_that_refuses_to_turn_kms_off_leaves_no_exposure() -> None:
     assert sim.journal.exposed_from == ""
 
 
-def test_a_lost_connection_while_kms_is_turned_off_does_not_forget_the_exposure() -> None:
+def test_a_lost_answer_while_kms_is_turned_off_is_recognised_and_the_exposure_not_forgotten() -> None:
     sim = SimCluster()
     sim.azure.lost["disable-kms"] = 1
-    assert_fails(sim.start(), "KMSM205", 1)
-    result = assert_completes(sim.after(60.0))
+    result = assert_completes_with(sim, puts=["disable-kms", "upgrade 1.27.1", "enable-kms"])
     assert result.exposure is not None
     assert result.exposure.start == "2026-01-31T09:00:00Z"
+
+
+def assert_completes_with(sim: SimCluster, puts: list[str]) -> RunResult:
+    result = sim.start()
+    assert (result.state, result.problem) == (RunState.COMPLETED, None)
+    assert sim.forms == {"kms-v2": 6}
+    assert sim.puts == puts
+    return result
+
+
+ALL_PUTS = ["disable-kms", "upgrade 1.27.1", "enable-kms"]
+UNCERTAIN = [errors.AZURE_UNREACHABLE, errors.AZURE_UNAVAILABLE, errors.AZURE_THROTTLED]
+
+
+@pytest.mark.parametrize("what", ALL_PUTS)
+@pytest.mark.parametrize("entry", UNCERTAIN, ids=lambda e: e.code)
+def test_a_request_that_azure_cannot_take_for_some_minutes_is_sent_once_it_can(what: str, entry: Entry) -> None:
+    sim = SimCluster()
+    sim.azure.refusals[what] = [AzureError(entry, what=what, code="HTTP 503") for _ in range(8)]
+    assert_completes_with(sim, ALL_PUTS)
+
+
+@pytest.mark.parametrize("entry", UNCERTAIN, ids=lambda e: e.code)
+def test_an_azure_that_stays_away_ends_the_run_in_ten_minutes_without_a_claim_about_the_cluster(entry: Entry) -> None:
+    sim = SimCluster()
+    sim.azure.refusals["enable-kms"] = [AzureError(entry, what="enable-kms", code="HTTP 503") for _ in range(100)]
+    began = sim.clock.monotonic()
+    result = sim.start()
+    assert_fails(result, entry.code, 1)
+    assert result.problem is not None
+    assert "stays as it was" not in result.problem.why
+    assert sim.clock.monotonic() - began < 1200.0
+    sim.azure.refusals.clear()
+    assert_completes(sim)
+
+
+def test_an_azure_that_cannot_be_read_for_five_minutes_is_waited_for() -> None:
+    sim = SimCluster()
+    sim.azure.before_put = lambda what: sim.azure.lost.update(observe=10) if what == "upgrade 1.27.1" else None
+    assert_completes_with(sim, ALL_PUTS)
+
+
+@pytest.mark.parametrize("what", ALL_PUTS)
+def test_an_operation_that_another_one_took_the_place_of_is_looked_at_and_asked_for_again(what: str) -> None:
+    sim = SimCluster()
+    sim.azure.trouble[what] = [Trouble("Canceled", code="AKSOperationPreempted")]
+    result = sim.start()
+    assert sim.forms == {"kms-v2": 6}
+    assert (result.state, sim.puts.count(what)) == (RunState.COMPLETED, 2)
+
+
+@pytest.mark.parametrize("what", ALL_PUTS)
+def test_an_operation_of_somebody_else_that_is_under_way_is_waited_for_and_then_ours_is_asked_for(what: str) -> None:
+    sim = SimCluster()
+    busy = Conflict(errors.CHANGED_MEANWHILE, what=what, code="OperationNotAllowed")
+    sim.azure.refusals[what] = [busy, busy, busy]
+    assert_completes_with(sim, ALL_PUTS)
 
 
 def test_an_upgrade_that_fails_is_reconciled_and_tried_again_by_the_same_command() -> None:
@@ -94,14 +152,11 @@ def test_an_api_server_that_is_away_when_azure_fails_does_not_hide_what_azure_sa
     assert_fails(result, "KMSM232", 1)
 
 
-def test_an_operation_of_ours_that_is_still_under_way_is_followed() -> None:
+def test_an_operation_of_ours_whose_answer_was_lost_is_followed_and_not_sent_again() -> None:
     sim = SimCluster()
     sim.azure.lost["upgrade 1.27.1"] = 1
-    assert_fails(sim.start(), "KMSM205", 1)
-    assert sim.azure.show().busy
-    result = sim.start()
-    assert (result.state, steps_of(result)) == (RunState.COMPLETED, [DECRYPT, ENABLE, ENCRYPT])
-    assert sim.puts.count("upgrade 1.27.1") == 1
+    assert_completes_with(sim, ALL_PUTS)
+    assert any("following it" in line for line in sim.said) or sim.puts.count("upgrade 1.27.1") == 1
 
 
 def test_nodes_left_behind_by_a_whole_upgrade_end_the_run() -> None:
@@ -109,3 +164,45 @@ def test_nodes_left_behind_by_a_whole_upgrade_end_the_run() -> None:
     sim.lagging_kubelets = 2
     assert_fails(sim.start(), "KMSM309", 1)
     assert "enable-kms" not in sim.puts
+
+
+STRANDING = [
+    AzureError(errors.AZURE_REFUSED, what="turning KMS on", code="InvalidParameter", detail="no", next="start"),
+    AzureError(errors.AZURE_FORBIDDEN, what="turning KMS on", code="HTTP 403"),
+    refused_by_azure("turning KMS on", "ScopeLocked", "the scope is locked"),
+    refused_by_azure("turning KMS on", "RequestDisallowedByPolicy", "disallowed by policy"),
+]
+
+
+@pytest.mark.parametrize("refusal", STRANDING, ids=lambda e: e.entry.code)
+def test_kms_v2_that_is_refused_for_good_is_told_with_the_time_without_kms_and_start_goes_on_there(
+    refusal: AzureError,
+) -> None:
+    sim = SimCluster()
+    sim.azure.refusals["enable-kms"] = [refusal, refusal]
+    for _ in range(2):
+        result = sim.start()
+        assert_fails(result, refusal.entry.code, 1)
+        assert result.problem is not None
+        assert "Secrets may be stored without KMS, since 2026-01-31T09:00:00Z" in result.problem.why
+        assert result.problem.fix == refusal.fix
+        assert (result.cluster.kms, sim.forms) == ("Off", {"plain": 6})
+        assert result.next_command == "az aks kms-migrate start -g shop -n blue"
+        shown = sim.after(61.0).runner().show()
+        assert shown.journal is not None
+        assert shown.journal.exposure.start == "2026-01-31T09:00:00Z"
+    assert_completes(sim)
+    assert sim.puts == ["disable-kms", "upgrade 1.27.1", "enable-kms"]
+
+
+def test_kms_v2_that_fails_for_good_is_told_with_the_time_without_kms_and_start_goes_on_there() -> None:
+    sim = SimCluster()
+    sim.azure.trouble = {"enable-kms": [Trouble()], "reconcile": [Trouble(), Trouble()]}
+    for _ in range(2):
+        result = sim.start()
+        assert_fails(result, "KMSM202", 1)
+        assert result.problem is not None
+        assert "without KMS, since 2026-01-31T09:00:00Z" in result.problem.why
+        sim.after(61.0)
+    assert_completes(sim)
+    assert sim.puts.count("upgrade 1.27.1") == 1

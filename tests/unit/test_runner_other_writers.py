@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
+from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.secret import Page
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.results import CountsDocument, RunState
+from azext_kmsmigrate.runner import Runner
 from tests.sim.azure import disabled
-from tests.sim.cluster import OTHER_KEY, SimCluster, with_kms
+from tests.sim.cluster import FAST, OTHER_KEY, SimCluster, agree, with_kms
 from tests.unit.runs import DECRYPT, assert_completes, assert_fails, steps_of
 
 
@@ -117,3 +122,29 @@ def test_kms_turned_on_by_somebody_after_the_first_proof_is_drift(begin_with: st
     assert result.cluster.kms == "KmsV1"
     sim.azure.before_put = lambda what: None
     assert_completes(sim, secrets=7)
+
+
+class Log:
+    """An activity log; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.since: list[datetime] = []
+
+    def writers(self, since: datetime) -> str:
+        self.since.append(since)
+        return "the activity log names: pipeline@example.com"
+
+
+def test_drift_tells_what_changed_and_who_did_it_and_the_choices() -> None:
+    sim, log = SimCluster(), Log()
+    sim.roll = [0.0]
+    sim.azure.before_put = lambda put: sim.meddle(with_kms(OTHER_KEY)) if put == "upgrade 1.27.1" else None
+    began = sim.clock.now()
+    result = Runner(replace(sim.process().world(), activity=log), FAST).run(Request(), agree)
+    assert_fails(result, "KMSM109", 1)
+    assert result.problem is not None
+    assert f"KMS is KmsV1 with the key {OTHER_KEY}" in result.problem.what
+    assert "the activity log names: pipeline@example.com" in result.problem.what
+    assert "az aks kms-migrate start -g shop -n blue" in result.problem.fix
+    assert "az aks kms-migrate revert -g shop -n blue" in result.problem.fix
+    assert log.since == [began]
