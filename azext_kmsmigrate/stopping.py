@@ -47,7 +47,8 @@ class Stop:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                # Who is on the way out already ends without a traceback.
+                signal.signal(number, signal.SIG_DFL if self.cause else handler)
 
     def _signalled(self, number: int, _: Any) -> None:
         if self.cause:

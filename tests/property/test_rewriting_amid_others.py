@@ -80,17 +80,18 @@ def test_every_secret_is_in_the_new_form_or_named_and_no_failure_is_false(seed: 
 def test_with_api_servers_that_go_back_and_forth_nothing_is_claimed_that_etcd_does_not_hold(
     seeds: int, how: str
 ) -> None:
-    states: Counter[RunState] = Counter()
+    states, noticed = Counter[RunState](), 0
     for seed in range(seeds * 50, seeds * 50 + 50):
         sim = _turned_on()
         _go_back_by(sim, how)
         others = Commotion(sim, seed, rolls=ROLLS)
         result = sim.runner(LIMITS).rewrite(agree)
         states[result.state] += 1
+        noticed += result.state is RunState.FAILED or sum(line.startswith("Rewritten") for line in sim.said) > 1
         assert _claims_too_much(sim, result) == set(), (seed, others.happened, result.summary)
         assert {one.kind for one in result.failed} <= {"otherForm"}, (seed, others.happened, result.summary)
     assert states[RunState.COMPLETED], "the API servers go back and forth too often for any claim"
-    assert states[RunState.FAILED], "the API servers go back and forth too seldom to be noticed"
+    assert noticed, "the API servers go back and forth too seldom to be noticed"
 
 
 @GOING_BACK

@@ -24,9 +24,12 @@ def _leave(code: int) -> None:
 
 @pytest.fixture
 def stop() -> Iterator[Stop]:
+    before = {number: signal.getsignal(number) for number, _ in SIGNALS}
     made = Stop(FakeClock(), leave=_leave)
     with made.heard():
         yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("number", "cause"), SIGNALS)
