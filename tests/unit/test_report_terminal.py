@@ -189,6 +189,7 @@ def test_without_colours_there_are_none() -> None:
 def test_a_signal_that_ends_the_process_ends_it_and_leaves_no_live_line(name: str) -> None:
     script = (
         "import os, signal, sys\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # who started the tests may have it ignored (nohup)
         "from azext_kmsmigrate.clock import SystemClock\n"
         "from azext_kmsmigrate.migration.events import Waiting\n"
         "from azext_kmsmigrate.report.output import Output\n"
