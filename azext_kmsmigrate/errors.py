@@ -188,16 +188,6 @@ DRIFT = _entry(
     "Pause who did it (az monitor activity-log list -g {group} shows them). Then go on from how it is now: {next}. Or, "
     "below Kubernetes 1.27, back to KMS v1 with the original key: az aks kms-migrate revert -g {group} -n {name}",
 )
-VNET_INTEGRATION_NEEDED = _entry(
-    "KMSM111",
-    "vnet-integration-needed",
-    Kind.VALIDATION,
-    "The key vault is private, and cluster '{name}' has no API Server VNet Integration.",
-    "AKS refuses KMS with a private vault without it, so the last step would fail with KMS off.",
-    "Either enable it (az aks update -g {group} -n {name} --enable-apiserver-vnet-integration "
-    "--apiserver-subnet-id SUBNET_ID, one-way, needs a stop and start) or use a public vault: "
-    "--key-vault-access Public",
-)
 STEP_NOT_NEXT = _entry(
     "KMSM112",
     "step-not-next",

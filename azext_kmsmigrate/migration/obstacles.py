@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
-from azext_kmsmigrate.migration.facts import PREMIUM, ClusterFacts, KmsProfile, NetworkAccess, Offers, SupportPlan
+from azext_kmsmigrate.migration.facts import PREMIUM, ClusterFacts, Offers, SupportPlan
 from azext_kmsmigrate.migration.upgrade_path import Target, next_hop
 
 
@@ -44,15 +44,4 @@ def to_upgrading(
             offered=", ".join(map(str, sorted(offers.versions))) or "nothing",
             **where,
         )
-    return None
-
-
-def to_enabling(cluster: ClusterFacts, kms: KmsProfile) -> Refused | None:
-    """What stands in the way of turning KMS on with this key, as far as the cluster itself shows it."""
-    where = {"name": cluster.name.name, "group": cluster.name.group}
-    if kms.network_access is NetworkAccess.PRIVATE:
-        if not cluster.vnet_integration:
-            return Refused(errors.VNET_INTEGRATION_NEEDED, **where)
-        if not kms.vault_id:
-            return Refused(errors.VAULT_NEEDED)
     return None

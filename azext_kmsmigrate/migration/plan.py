@@ -192,8 +192,8 @@ def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
     upgrading = not target.reached_by(cluster.version)
     support = wanted_support(situation, goal)
     way = hops(cluster, situation.offers, target, support) if upgrading else ()
-    blocked = obstacles.to_enabling(cluster, kms)
-    if upgrading and not blocked:
+    blocked = None
+    if upgrading:
         paid = PREMIUM if _agreed(situation) else goal.tier
         blocked = obstacles.to_upgrading(cluster, situation.offers, target, support, paid)
     return Plan(

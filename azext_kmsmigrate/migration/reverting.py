@@ -23,7 +23,6 @@ from itertools import dropwhile
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Entry, Refused
-from azext_kmsmigrate.migration import obstacles
 from azext_kmsmigrate.migration.estimate import estimated
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, in_another_operation, preparation, without_api_server
@@ -85,7 +84,6 @@ def _by_key(situation: Situation, goal: Goal) -> Plan:
         "KMS is off; it goes back to KMS v1 with the original key.",
         (_enable(original), _ENCRYPT),
         original,
-        obstacles.to_enabling(cluster, original),
     )
 
 

@@ -40,17 +40,6 @@ STATES: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     ("busy", {"properties": {"provisioningState": "Upgrading"}}, "KMSM104", ("'Upgrading'", "az aks wait")),
     ("failed", {"properties": {"provisioningState": "Failed"}}, "KMSM105", ("az aks update -g lab",)),
     ("being deleted", {"properties": {"provisioningState": "Deleting"}}, "KMSM114", ("az aks list",)),
-    (
-        "private vault, no VNet integration",
-        {
-            "properties": {
-                "securityProfile": {"azureKeyVaultKms": {"keyVaultNetworkAccess": "Private"}},
-                "apiServerAccessProfile": {"enableVnetIntegration": False},
-            }
-        },
-        "KMSM111",
-        ("--enable-apiserver-vnet-integration", "--key-vault-access Public"),
-    ),
 ]
 
 

@@ -139,13 +139,6 @@ REFUSED: list[tuple[str, Situation, Goal, str]] = [
     ),
     ("a first hop that leads nowhere", situation(cluster()), Goal(kubernetes_version="1.28"), "KMSM107"),
     ("an older version", situation(cluster("1.28.3", kms=OFF)), Goal(kubernetes_version="1.27"), "KMSM108"),
-    ("a private vault without VNet integration", situation(cluster(kms=PRIVATE)), Goal(), "KMSM111"),
-    (
-        "a private vault without its id",
-        situation(cluster(kms=KmsProfile(True, KEY, NetworkAccess.PRIVATE), vnet_integration=True)),
-        Goal(),
-        "KMSM505",
-    ),
     ("a version that is none", situation(cluster()), Goal(kubernetes_version="latest"), "KMSM507"),
     ("a journal whose version is none", situation(cluster(), kept=journal(target_version="?")), Goal(), "KMSM507"),
 ]

@@ -78,10 +78,6 @@ def test_on_the_newer_kms_experience_there_is_nothing_to_do() -> None:
         (lambda f: replace(f, state="Deleting"), "KMSM114"),
         (lambda f: replace(f, state="Upgrading"), "KMSM104"),
         (lambda f: replace(f, state="Failed"), "KMSM105"),
-        (
-            lambda f: replace(f, kms=replace(f.kms, network_access=NetworkAccess.PRIVATE, vault_id="/v")),
-            "KMSM111",
-        ),
         (lambda f: replace(f, version=f.version._replace(minor=25)), "KMSM107"),
     ],
 )
