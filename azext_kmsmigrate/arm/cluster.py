@@ -32,6 +32,7 @@ from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
 _NOT_YET = "AzureKeyVaultKmsValidateIdentityPermissionCustomerError"  # also while a new role has not reached everywhere
 _ROLE_SECONDS = 600.0
+_NO_IDLE_KEY_FROM = "2026-07-01"
 _ASK_EVERY = 60.0  # a cluster takes one PUT a minute in the long run
 # For a look that only shows progress: one try, and no more time than the next sign of life can wait.
 _BRIEFLY = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
@@ -175,6 +176,7 @@ class ArmCluster:
             if seen.etag and cluster.e_tag != seen.etag:
                 raise Conflict(errors.CHANGED_MEANWHILE, what=what, code="EtagMismatch")
             change(cluster)
+            _leave_out_idle_key(cluster, self._client)
             poller = self._client.managed_clusters.begin_create_or_update(
                 self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag)
             )
@@ -222,6 +224,17 @@ class ArmCluster:
         except errors.AzureError:
             return Offers()
         return listed_of(found.values_property)
+
+
+def _leave_out_idle_key(cluster: Any, client: Any) -> None:
+    """While KMS is off a key "must be omitted" (SDK 41.8, ``AzureKeyVaultKms.key_id``).
+
+    Older api-versions keep it for whoever turns KMS on again, as ``az aks update`` does.
+    """
+    kms = cluster.security_profile.azure_key_vault_kms if cluster.security_profile else None
+    spoken = str(getattr(client._config, "api_version", ""))
+    if kms is not None and not kms.enabled and spoken >= _NO_IDLE_KEY_FROM:
+        kms.key_id = None
 
 
 def _override(*, force: bool, until: datetime | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 from azext_kmsmigrate.migration.facts import (
     ClusterFacts,
@@ -95,6 +96,10 @@ def _forced_until(settings: Any) -> str:
 
 
 def _platform_kms(security: Any) -> bool:
+    # A key without a version is the newer KMS too, says the SDK from api-version 2026-07-01 on.
+    kms = security.azure_key_vault_kms if security else None
+    if kms is not None and kms.enabled and len(urlsplit(kms.key_id or "").path.strip("/").split("/")) == 2:
+        return True
     # Not in the models of api-version 2026-06-01, but kept by them (they are mappings).
     profile = security.get("kubernetesResourceObjectEncryptionProfile") if security else None
     return profile is not None and profile.get("infrastructureEncryption") == "Enabled"

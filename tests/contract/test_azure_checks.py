@@ -19,8 +19,9 @@ from azext_kmsmigrate.arm.cluster import ArmCluster
 from azext_kmsmigrate.arm.role_assigner import ArmRoles
 from azext_kmsmigrate.checks import grant
 from azext_kmsmigrate.checks.suite import Outcome
+from azext_kmsmigrate.clock import SystemClock
 from azext_kmsmigrate.errors import AzureError
-from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
+from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from tests.contract.lab_cluster import (
     CHECKS,
@@ -285,3 +286,25 @@ def test_a_role_that_azure_does_not_see_yet_is_waited_for(
         with pytest.raises(AzureError, match="AzureKeyVaultKmsValidateIdentityPermissionCustomerError"):
             arm.enable_kms(arm.observe(), kms, lambda text: None)
     assert arm.observe().kms.enabled is enabled
+
+
+@pytest.mark.parametrize(("api_version", "kept"), [("2026-06-01", True), ("2026-07-01", False), ("2026-08-01", False)])
+def test_a_key_is_left_out_while_kms_is_off_where_azure_wants_it_so(
+    new_cluster: NewCluster, api_version: str, kept: bool
+) -> None:
+    cluster = new_cluster()
+    key = cluster.azure.key_id("kms")
+    arm = ArmCluster(cluster.lab.sdk(api_version=api_version), cluster.name(), SystemClock())
+    assert arm.disable_kms(arm.observe(), lambda moment: None).succeeded
+    assert (arm.observe().kms.enabled, arm.observe().kms.key_id) == (False, key if kept else "")
+    assert arm.reconcile(arm.observe(), lambda moment: None).succeeded
+    assert arm.enable_kms(arm.observe(), KmsProfile(True, key), lambda moment: None).succeeded
+    assert arm.observe().kms.key_id == key
+
+
+def test_a_key_without_a_version_is_the_newer_kms(new_cluster: NewCluster) -> None:
+    cluster = new_cluster()
+    profile = {"azureKeyVaultKms": {"enabled": True, "keyId": cluster.azure.key_id("kms").rpartition("/")[0]}}
+    cluster.azure.patch_cluster({"properties": {"securityProfile": profile}})
+    observed = ArmCluster(cluster.lab.sdk(), cluster.name(), SystemClock()).observe()
+    assert observed.kms_state is KmsState.PLATFORM

@@ -18,7 +18,10 @@ _VAULT_RESOURCE_ID = re.compile(
 )
 
 
-def check_kms(stored: Json, wanted: Json, *, key_usable: bool) -> None:
+_NO_IDLE_KEY_FROM = "2026-07-01"
+
+
+def check_kms(stored: Json, wanted: Json, *, key_usable: bool, api_version: str) -> None:
     """Raise :class:`AksError` when the KMS settings of the wanted document are not acceptable.
 
     ``key_usable``: whether the cluster's identity can encrypt and decrypt with the wanted key over the
@@ -27,6 +30,9 @@ def check_kms(stored: Json, wanted: Json, *, key_usable: bool) -> None:
     _check_platform_encryption(stored, wanted)
     before, after = Kms.of(stored), Kms.of(wanted)
     if not after.enabled:
+        if after.key_id and api_version >= _NO_IDLE_KEY_FROM:
+            # The rule is the SDK's ("must be omitted when the service is disabled"), the words are ours.
+            raise bad_request("KeyVault key ID must be omitted when AzureKeyVaultKms is disabled.")
         return
     kind = (wanted.get("identity") or {}).get("type") or "None"
     if kind != "UserAssigned":

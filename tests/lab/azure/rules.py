@@ -83,7 +83,7 @@ def decide_cluster_put(stored: Json, body: Json, around: Surroundings) -> Accept
     _check_support_plan(stored, wanted, around.offers)
     _check_pool_versions(stored, body, wanted)
     _check_upgrade(stored, wanted, offers)
-    check_kms(stored, wanted, key_usable=around.key_usable)
+    check_kms(stored, wanted, key_usable=around.key_usable, api_version=around.api_version)
     check_failed_pools(stored, wanted)
     check_api_use(wanted, around.api_use)
     check_budgets(wanted, around.budgets, around.api_version)

@@ -40,14 +40,15 @@ class Lab:
         operator = self.azure.operator
         return token(self, operator.client_id, operator.secret, resource).json()["access_token"]  # type: ignore[no-any-return]
 
-    def sdk(self) -> Any:
-        """The management SDK, polling as fast as the server says."""
+    def sdk(self, **settings: Any) -> Any:
+        """The management SDK, polling as fast as the server says. ``settings``: more of the client's own."""
         return ContainerServiceClient(
             _Credential(self),
             SUBSCRIPTION_ID,
             base_url=self.azure.url,
             credential_scopes=[f"{ARM_AUDIENCES[0]}/.default"],
             connection_verify=self.ca_bundle,
+            **settings,
         )
 
     def arm(
