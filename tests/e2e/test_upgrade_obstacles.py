@@ -127,8 +127,11 @@ def test_real_api_servers_tell_a_deprecated_api_in_use(up: UpLab) -> None:
     assert az.lab.puts() == []
 
 
+# The names stay the same from worker to worker, whenever each of them collects.
 @pytest.mark.parametrize(
-    ("time", "reason"), [("soon", "RFC 3339"), ("2020-01-01T00:00:00Z", "passed"), (in_hours(24 * 8), "7 days")]
+    ("time", "reason"),
+    [("soon", "RFC 3339"), ("2020-01-01T00:00:00Z", "passed"), (in_hours(24 * 8), "7 days")],
+    ids=["no time", "passed", "too far"],
 )
 def test_a_time_that_cannot_be_taken_is_refused_before_anything_is_asked(up: UpLab, time: str, reason: str) -> None:
     az = up("embedded")
