@@ -231,14 +231,15 @@ def _role(lab: Laboratory, words: list[str]) -> None:
     scope = where if where.startswith("/") else places.get(where)
     if who not in principals or scope is None:
         raise BadFault("whose role, and where?")
-    if action == "remove" and not role:
-        azure.grants.revoke_within(principals[who], scope)
-        return
     known = {one.name.lower(): one.id for one in BUILT_IN}
-    if action not in ("assign", "assign-now") or " ".join(role).lower() not in known:
+    role_id = known.get(" ".join(role).lower(), "")
+    if action == "remove" and bool(role) == bool(role_id):
+        azure.grants.revoke_within(principals[who], scope, role_id=role_id)
+        return
+    if action not in ("assign", "assign-now") or not role_id:
         raise BadFault("which of Azure's roles?")
     make = azure.grants.assign if action == "assign-now" else azure.grants.assign_long_ago
-    make(principals[who], known[" ".join(role).lower()], scope)
+    make(principals[who], role_id, scope)
 
 
 def _role_delay(lab: Laboratory, words: list[str]) -> None:
@@ -336,7 +337,8 @@ FAULTS: dict[str, Fault] = {
         words=2,
     ),
     "role": Fault(
-        "assign|assign-now cluster|operator vault|lab-kv2|cluster|group|subscription|SCOPE ROLE | remove WHO WHERE",
+        "assign|assign-now cluster|operator vault|lab-kv2|cluster|group|subscription|SCOPE ROLE | remove WHO WHERE "
+        "[ROLE]",
         "a role by its name, in effect already or (-now) after the delay; or all roles at and below a scope taken away",
         _role,
     ),

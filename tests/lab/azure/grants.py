@@ -71,11 +71,13 @@ class Grants:
         document = _definition(Role(guid, name, name, permission), kind="CustomRole")
         return str(self._resources.put(definition_id(guid), document)["id"])
 
-    def revoke_within(self, principal_id: str, scope: str, *, data_only: bool = False) -> None:
-        """Take away a principal's assignments at and below a scope; ``data_only``: those with data actions."""
+    def revoke_within(self, principal_id: str, scope: str, *, data_only: bool = False, role_id: str = "") -> None:
+        """Take away a principal's assignments at and below a scope: those with data actions, or of one role."""
         for assignment in self._resources.listed(ASSIGNMENTS):
             properties = assignment["properties"]
             if properties["principalId"] != principal_id or not within(properties["scope"], scope):
+                continue
+            if role_id and properties["roleDefinitionId"].rpartition("/")[2] != role_id:
                 continue
             if data_only and not any(p.data_actions for p in self._permissions_of(properties["roleDefinitionId"])):
                 continue
