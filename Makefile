@@ -25,7 +25,7 @@ test: $(READY) $(WHEEL)
 else
 test: check $(WHEEL)  ## all checks and tests; T=path::name runs one test and nothing else
 	@$(BIN)/python -m tests.lab ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 endif
 
 check: $(READY)  ## ruff, formatting, mypy, and who may import whom
