@@ -120,7 +120,7 @@ def list_rows(clusters: list[dict[str, Any]]) -> list[Row]:
         place = {"Subscription": _cut(cluster["subscriptionId"], 9)} if several else {}
         return Row(
             Name=_cut(cluster["name"] or "?", 20 if several else 26),
-            ResourceGroup=_cut(cluster["resourceGroup"] or "?", 18 if several else 26),
+            ResourceGroup=_cut(cluster["resourceGroup"] or "?", 16 if several else 26),
             **place,
             Version=cluster["kubernetesVersion"] or "?",
             Kms=_cut(cluster["kms"] or "?", 8),

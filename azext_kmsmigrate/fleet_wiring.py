@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -28,9 +29,11 @@ def clusters_of(cmd: Any, subscriptions: list[str], management_groups: list[str]
     else:
         ids = sign_ins.ids(subscriptions) if subscriptions else [get_subscription_id(cmd.cli_ctx)]
         scope = Scope(tuple(dict.fromkeys(ids)), group=group)
-    clock = SystemClock()
+    clock, told = SystemClock(), _Told(cmd.cli_ctx)
     graph, lists = GraphClusters(sign_ins.client_for, clock), ArmClusters(sign_ins.client_for)
-    return listed(scope, graph, lists, clock.now(), _tell)
+    found = listed(scope, graph, lists, clock.now(), told.hear)
+    told.end(found)
+    return found
 
 
 class _SignIns:
@@ -77,10 +80,26 @@ def _is_id(text: str) -> bool:
         return False
 
 
-def _tell(error: KmsMigrateError) -> None:
-    from knack.log import get_logger
+class _Told:
+    """What the user is told on stderr: who was asked, and what could not be read."""
 
-    logger = get_logger(__name__)
-    logger.warning("%s", error)
-    if error.entry is not errors.GRAPH_UNUSED:
-        logger.warning("%s", error.fix)
+    def __init__(self, cli_ctx: Any) -> None:
+        from knack.log import get_logger
+
+        self._logger = get_logger(__name__)
+        self._silent = bool(cli_ctx.only_show_errors)
+        self._source = "Azure Resource Graph, which may be minutes behind"
+
+    def hear(self, error: KmsMigrateError) -> None:
+        if error.entry is errors.GRAPH_UNUSED:
+            self._logger.warning("%s", error)
+            self._source = "Azure Resource Manager"
+        else:
+            self._logger.error("%s", error)
+            self._logger.error("%s", error.fix)
+
+    def end(self, found: list[ListedCluster]) -> None:
+        clusters = [one for one in found if one.name]
+        places = len({one.subscription_id for one in clusters})
+        if not self._silent:
+            sys.stderr.write(f"{len(clusters):,} clusters in {places:,} subscriptions, from {self._source}.\n")

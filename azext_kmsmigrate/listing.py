@@ -142,15 +142,18 @@ class _Found:
 
     def take(self, pages: Iterator[tuple[ClusterFacts | Unread, ...]]) -> None:
         for page in pages:
-            for one in page:
-                if isinstance(one, Unread):
-                    self.unread.append(one)
-                    self.subscriptions.add(one.subscription)
-                else:
-                    row = ListedCluster.of(one, self._now)
-                    self.rows[row.id.lower()] = row
-                    self.subscriptions.add(row.subscription_id)
-            del page, one  # before the next is asked for
+            self._keep(page)
+            del page  # before the next is asked for
+
+    def _keep(self, page: tuple[ClusterFacts | Unread, ...]) -> None:
+        for one in page:
+            if isinstance(one, Unread):
+                self.unread.append(one)
+                self.subscriptions.add(one.subscription)
+            else:
+                row = ListedCluster.of(one, self._now)
+                self.rows[row.id.lower()] = row
+                self.subscriptions.add(row.subscription_id)
 
 
 def _place(row: ListedCluster) -> tuple[str, str, str]:

@@ -43,7 +43,8 @@ def facts_of_row(row: Json) -> ClusterFacts:
     resource_id = str(row["id"])
     group = resource_id.split("/")[4]
     name = ClusterName(str(row["name"]), group, subscription_of(resource_id), resource_id)
-    return facts_of(_View(row | {"identity": {"type": row.get("identityType")}}), name)
+    kind = row.get("identityType")
+    return facts_of(_View(row | {"identity": {"type": kind} if kind else None}), name)
 
 
 class _View:

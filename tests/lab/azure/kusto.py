@@ -55,6 +55,7 @@ _TOKENS = re.compile(
       | (?P<mark>==|!=|=~|!~|<=|>=|[<>=|,.()\[\]])""",
     re.VERBOSE,
 )
+_OPERATORS = frozenset(("where", "project", "extend", "order", "sort", "limit", "take", "count"))
 _KNOWN_ELSEWHERE = frozenset(
     ("summarize", "join", "union", "mv", "mvexpand", "parse", "distinct", "top", "sample", "invoke", "make")
 )
@@ -120,7 +121,7 @@ class _Query:
 
     def run(self) -> Answer:
         table = "resources"
-        if self._now.kind == "word" and self._following.text in ("|", ""):
+        if self._now.text.lower() in self._tables or (self._now.kind == "word" and self._following.text in ("|", "")):
             table = self._take().text.lower()
             if table not in self._tables:
                 raise QueryError("DisallowedLogicalTableName", f"Table {table} is invalid, unsupported or disallowed.")
@@ -146,6 +147,8 @@ class _Query:
         name = token.text.lower()
         if name == "where":
             kind, test = self._expression()
+            if self._now.text not in ("|", ""):
+                raise self._wrong()
             if kind not in (BOOL, DYNAMIC):
                 raise QueryError("SemanticError", "'where' operator: the predicate must be a boolean.")
             return filter(test, rows)
@@ -254,6 +257,8 @@ class _Query:
             self._at -= 1
             raise self._wrong()
         name = token.text
+        if name.lower() in _OPERATORS:
+            raise self._wrong()
         if name.lower() in ("true", "false"):
             return BOOL, lambda row: name.lower() == "true"
         if self._now.text == "(":
