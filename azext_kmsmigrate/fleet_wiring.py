@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from azext_kmsmigrate import errors
@@ -100,6 +100,11 @@ class _Told:
 
     def end(self, found: list[ListedCluster]) -> None:
         clusters = [one for one in found if one.name]
-        places = len({one.subscription_id for one in clusters})
+        places = {one.subscription_id for one in clusters}
+        text = f"{_count(clusters, 'cluster')} in {_count(places, 'subscription')}, from {self._source}."
         if not self._silent:
-            sys.stderr.write(f"{len(clusters):,} clusters in {places:,} subscriptions, from {self._source}.\n")
+            sys.stderr.write(f"{text}\n")
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things):,} {noun}{'' if len(things) == 1 else 's'}"

@@ -188,7 +188,8 @@ def test_pages_that_do_not_fit_together_are_not_taken_for_the_whole() -> None:
     first = {**PAGE, "$skipToken": "x"}
     assert len(graph(first, PAGE)) == 2
     cut_off = {**PAGE, "resultTruncated": "true"}
-    for pages in ([PAGE], [first, {**PAGE, "totalRecords": 3}], [cut_off], [{"data": {}}]):
+    wrong: list[list[dict[str, Any]]] = [[PAGE], [first, {**PAGE, "totalRecords": 3}], [cut_off], [{"data": {}}]]
+    for pages in wrong:
         with pytest.raises(AzureError, match="KMSM263"):
             graph(*pages)
 

@@ -48,7 +48,8 @@ def test_a_query_is_about_the_subscriptions_it_names_or_all_that_the_caller_sees
 
 
 def test_pages_are_asked_for_by_token_and_the_last_has_none(fleet: Lab) -> None:
-    seen, options = [], {"$top": 4}
+    seen: list[str] = []
+    options: dict[str, Any] = {"$top": 4}
     while True:
         page = ask(fleet, managementGroups=["fleet"], options=options).json()
         assert (page["totalRecords"], page["count"]) == (6, len(page["data"]))
