@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Judgement, NotApplicable, Severity
 from azext_kmsmigrate.checks.identity import IDENTITIES
@@ -107,7 +108,7 @@ def _resource_id(scene: Scene) -> Judgement:
 
 
 def _not_the_keys_vault(scene: Scene, kms: KmsProfile) -> Iterator[Finding]:
-    name = kms.key_id.split("/")[2].partition(".")[0]
+    name = urlsplit(kms.key_id).netloc.partition(".")[0]
     fix = f"Give --key-vault what this prints: az keyvault show --name {name} --query id -o tsv"
     if not kms.vault_id:
         yield Finding(f"key '{kms.key_id}'", "Its vault is private, and the vault's resource id is not given.", fix)
