@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from tests.lab.controlplane.real import binaries
 
 pytest_plugins = ["tests.labs", "tests.task_library"]
+settings.register_profile("untimed", deadline=None)  # what is slow on a busy machine is not wrong
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
