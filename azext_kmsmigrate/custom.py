@@ -15,7 +15,15 @@ from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.plan_store import load
 from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
+from azext_kmsmigrate.wiring import (
+    cluster_name,
+    command,
+    confirmation,
+    leave_with,
+    runner_for,
+    write_plan,
+    write_report,
+)
 
 
 @command
@@ -93,7 +101,7 @@ def start(
     progress: str = "auto",
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
-    agreed = load(plan_file, resource_group_name, name) if plan_file else None
+    agreed = load(plan_file, cluster_name(cmd, resource_group_name, name)) if plan_file else None
     request = Request(
         replace(agreed.goal if agreed else goal, force_until=force_upgrade_until),
         stop_after=StepId(stop_after) if stop_after else None,

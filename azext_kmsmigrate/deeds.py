@@ -263,9 +263,7 @@ class Deeds:
             raise
         except AzureError as error:
             if not hop.conditional and hop.version not in self._world.cluster.offers().versions:
-                raise errors.Conflict(
-                    errors.OFFER_GONE, version=hop.version, group=seen.name.group, name=seen.name.name
-                ) from error
+                raise errors.Conflict(errors.OFFER_GONE, version=hop.version, **seen.name.words) from error
             raise
 
     def _upgrade_node_pools(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
@@ -421,8 +419,7 @@ class Deeds:
             errors.NOT_WHAT_WAS_ASKED,
             what=what,
             found=found,
-            group=seen.name.group,
-            name=seen.name.name,
+            **seen.name.words,
             next=self._next,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -60,6 +61,20 @@ class Request:
     assign_roles: bool = False
     back: bool = False
 
+    @property
+    def option_text(self) -> str:
+        """The options that say the same, each with a space before it; not those of how fast or how long."""
+        force = self.goal.force_until
+        return "".join(
+            (
+                f" --plan {shlex.quote(self.path)}" if self.plan else self.goal.option_text,
+                f" --force-upgrade-until {force:%Y-%m-%dT%H:%M:%SZ}" if force else "",
+                f" --stop-after {self.stop_after.value}" if self.stop_after else "",
+                f" --skip-check {' '.join(sorted(self.skipped))}" if self.skipped else "",
+                " --assign-role" if self.assign_roles else "",
+            )
+        )
+
     def decide(self, situation: Situation) -> Plan:
         """All steps from here to where the command goes."""
         return decide_back(situation, self.goal) if self.back else decide(situation, self.goal)
@@ -106,9 +121,7 @@ def refuse_outdated(situation: Situation, request: Request) -> None:
     if plan is None or (journal is not None and journal.plan_digest == plan.digest):
         return
     if changes := plan.changes(facts_of(situation, request.decide(situation))):
-        raise Refused(
-            errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
-        )
+        raise Refused(errors.PLAN_OUTDATED, path=request.path, **name.words, changes="; ".join(changes))
 
 
 class Run:
@@ -179,7 +192,9 @@ class Run:
                 self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
             )
         if stop:
-            return self._result(RunState.STOPPED, stop, self._command)
+            return self._result(
+                RunState.STOPPED, stop, command_of(replace(self._request, stop_after=None), self._situation.cluster)
+            )
         if self._request.only:
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
@@ -346,11 +361,13 @@ def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResu
     stop = stops_here(situation, request)
     if plan.pending and not stop:
         return None
+    cluster = situation.cluster
+    onward = command_of(replace(request, stop_after=None), cluster)
     return RunResult(
-        ClusterDocument.of(situation.cluster),
+        ClusterDocument.of(cluster),
         RunState.NOTHING_TO_DO,
         f"Nothing to do up to '{request.stop_after.value}'." if stop and request.stop_after else plan.summary,
-        next_command=f"az aks kms-migrate {'start' if stop else 'verify'} {situation.cluster.name.option_text}",
+        next_command=onward if stop else f"az aks kms-migrate verify {cluster.name.option_text}",
     )
 
 
@@ -360,8 +377,7 @@ def drift(world: World, cluster: ClusterFacts, step: StepId, command: str, since
     who = world.activity.writers(since) if world.activity else "who did it is not known"
     return Refused(
         errors.DRIFT,
-        name=cluster.name.name,
-        group=cluster.name.group,
+        **cluster.name.words,
         change=f"KMS is {cluster.kms_state.value}{key}, Kubernetes {cluster.version}; '{step.value}' would have to be "
         f"done again; {who}",
         next=command,
@@ -376,6 +392,7 @@ def stops_here(situation: Situation, request: Request) -> str:
 
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
+    """The same command again, ready to paste, with the options that decide what it does."""
     whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
     command = COMMAND_OF[request.only] if request.only else whole
-    return f"{command} {cluster.name.option_text}"
+    return f"{command} {cluster.name.option_text}{request.option_text}"

@@ -82,7 +82,7 @@ class Runner:
             return PlanDocument.of(cluster, plan, goal), facts
         with self._world.observer.watching():
             found = Inspection(self._world, skipped).quick(situation, goal)
-        command = command_of(Request(), cluster)
+        command = command_of(Request(goal, skipped=skipped), cluster)
         stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
         return PlanDocument.of(cluster, plan, goal, found, stopped), facts
 
@@ -97,7 +97,8 @@ class Runner:
             found = inspection.whole(situation, goal)
             for line in check_lines(found):
                 self._world.say(line)
-        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
+        options = Request(goal, skipped=skipped).option_text
+        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors, options=options)
 
     def show(self) -> Status:
         """Where the migration stands."""
@@ -267,7 +268,7 @@ class Runner:
     def _refuse_without_legacy_kms(situation: Situation) -> None:
         cluster = situation.cluster
         if cluster.kms_state is KmsState.PLATFORM:
-            raise Refused(errors.KMS_PLATFORM, name=cluster.name.name, group=cluster.name.group)
+            raise Refused(errors.KMS_PLATFORM, **cluster.name.words)
         blocked = decide(situation, Goal()).blocked
         if blocked and (cluster.power != "Running" or cluster.busy or cluster.state == "Deleting"):
             raise blocked

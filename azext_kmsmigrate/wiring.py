@@ -49,7 +49,7 @@ def runner_for(
 
     ``timeout``: minutes after which the command stops by itself.
     """
-    from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.activity import ArmActivity
@@ -65,9 +65,9 @@ def runner_for(
     from azext_kmsmigrate.kube.secrets import KubeSecrets
     from azext_kmsmigrate.stopping import Stop
 
-    subscription = get_subscription_id(cmd.cli_ctx)
+    cluster = cluster_name(cmd, group, name)
+    subscription = cluster.subscription
     client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
-    cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
     clock = SystemClock()
     resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
@@ -94,6 +94,16 @@ def runner_for(
         activity=ArmActivity(resources),
     )
     return Runner(world, limits)
+
+
+def cluster_name(cmd: Any, group: str, name: str) -> ClusterName:
+    """The cluster as the user names it, with az's default subscription where none was named."""
+    from azure.cli.core._profile import Profile
+
+    named = str(cmd.cli_ctx.data.get("subscription_id") or "")  # what --subscription says, if anything
+    subscription = named or str(Profile(cli_ctx=cmd.cli_ctx).get_subscription_id())
+    resource_id = _resource_id(subscription, group, name)
+    return ClusterName(name, group, subscription, resource_id, with_subscription=bool(named))
 
 
 def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
@@ -245,9 +255,7 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
             with contextlib.redirect_stdout(sys.stderr):
                 agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
         except NoTTYException as error:
-            raise Refused(
-                errors.NO_TERMINAL, command=command, group=cluster.name.group, name=cluster.name.name
-            ) from error
+            raise Refused(errors.NO_TERMINAL, command=command, **cluster.name.words) from error
         if not agreed:
             raise Refused(errors.DECLINED)
 
@@ -336,9 +344,9 @@ def write_plan(path: str, goal: Goal, facts: dict[str, Any], document: PlanDocum
 
     from azext_kmsmigrate.plan_store import save
 
-    if document.pending and not document.blocked:
-        name = f"-g {document.cluster.resource_group} -n {document.cluster.name}"
-        document = replace(document, next_command=f"az aks kms-migrate start {name} --plan {shlex.quote(path)}")
+    if document.next_command and document.pending:
+        command = document.next_command.replace(goal.option_text, "", 1)
+        document = replace(document, next_command=f"{command} --plan {shlex.quote(path)}")
     save(path, PlanFile(goal, facts, todict(document)))
     return document
 

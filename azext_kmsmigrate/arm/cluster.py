@@ -149,8 +149,7 @@ class ArmCluster:
             except ResourceNotFoundError as error:
                 raise Refused(
                     errors.CLUSTER_NOT_FOUND,
-                    name=self._name.name,
-                    group=self._name.group,
+                    **self._name.words,
                     subscription=self._name.subscription,
                 ) from error
 

@@ -51,9 +51,9 @@ def parse(text: str, name: ClusterName) -> Kubeconfig:
     try:
         found = _read(yaml.safe_load(text))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group) from error
+        raise ClusterError(errors.NO_CREDENTIAL, **name.words) from error
     if found is None:
-        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group)
+        raise ClusterError(errors.NO_CREDENTIAL, **name.words)
     return found
 
 

@@ -78,8 +78,7 @@ def manual(cluster: ClusterFacts, plan: Plan) -> Iterator[Manual]:
     if left and not any(hop.whole for hop in plan.hops) and StepId.UPGRADE_NODE_POOLS not in [s.id for s in plan.steps]:
         yield Manual(
             f"Upgrade the node pools that were behind before: {', '.join(left)}",
-            f"az aks nodepool upgrade -g {cluster.name.group} --cluster-name {cluster.name.name} -n {left[0]} "
-            f"-k {cluster.version}",
+            f"az aks nodepool upgrade {cluster.name.pool_option_text} -n {left[0]} -k {cluster.version}",
         )
     if not plan.hops and plan.support_plan is SupportPlan.LONG_TERM is not cluster.support_plan:
         yield Manual(

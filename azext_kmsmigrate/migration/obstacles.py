@@ -22,7 +22,7 @@ def to_upgrading(
 
     ``tier``: the tier that the user has agreed to.
     """
-    where = {"name": cluster.name.name, "group": cluster.name.group}
+    where = cluster.name.words
     found = next_hop(cluster, offers, target, plan)
     if found is None and (dear := next_hop(cluster, offers, target, SupportPlan.LONG_TERM)) is not None:
         return Refused(
@@ -49,7 +49,7 @@ def to_upgrading(
 
 def to_enabling(cluster: ClusterFacts, kms: KmsProfile) -> Refused | None:
     """What stands in the way of turning KMS on with this key, as far as the cluster itself shows it."""
-    where = {"name": cluster.name.name, "group": cluster.name.group}
+    where = cluster.name.words
     if kms.network_access is NetworkAccess.PRIVATE:
         if not cluster.vnet_integration:
             return Refused(errors.VNET_INTEGRATION_NEEDED, **where)
