@@ -20,10 +20,12 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+from azext_kmsmigrate.migration.events import Note
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Goal, Plan
 from azext_kmsmigrate.migration.plan_file import PlanFile
 from azext_kmsmigrate.ports import Clock, Inspector, Observer
+from azext_kmsmigrate.report.cloud_shell import NOTICE, in_cloud_shell
 from azext_kmsmigrate.report.form import Form, Surroundings, form_for
 from azext_kmsmigrate.report.observers import observer_of
 from azext_kmsmigrate.report.output import WIDE, Output
@@ -218,7 +220,10 @@ def _observer(cli_ctx: Any, progress: str, at_once: list[Callable[[], None]]) ->
     from azext_kmsmigrate.clock import SystemClock
 
     around = _surroundings(cli_ctx)
-    return observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock(), at_once)
+    observer = observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock(), at_once)
+    if in_cloud_shell(around.environment):
+        observer.tell(Note(NOTICE))
+    return observer
 
 
 def _surroundings(cli_ctx: Any) -> Surroundings:

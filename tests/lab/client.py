@@ -136,6 +136,18 @@ class LabClient:
         """What to add to the environment of az and kubectl."""
         return dict(self._ask("environment"))
 
+    def fresh_environment(self, directory: Path) -> dict[str, str]:
+        """The same on a machine where nobody has signed in yet; its AZURE_CONFIG_DIR is made at ``directory``."""
+        return dict(self._ask("fresh-environment", directory=str(directory)))
+
+    def open_cloud_shell(self, directory: Path) -> dict[str, str]:
+        """The same in Azure Cloud Shell. Only one lab of a machine can have it: its port is fixed."""
+        return dict(self._ask("open-cloud-shell", directory=str(directory)))
+
+    def cloud_shell_asked(self) -> dict[str, list[str]]:
+        """The audiences that its broker gave tokens for, and the hosts that its proxy refused."""
+        return dict(self._ask("cloud-shell-asked"))
+
     def endpoint(self, replica: int | None = None) -> Endpoint:
         """The API servers' front door, or one replica's own."""
         return Endpoint(**self._ask("endpoint", replica=replica))

@@ -12,6 +12,7 @@ from tests.lab.azure import profile
 from tests.lab.azure.arm import AksResources
 from tests.lab.azure.authorization import Authorization
 from tests.lab.azure.certificates import Authority
+from tests.lab.azure.cloud_shell import CloudShell
 from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
 from tests.lab.azure.gate import Gate
@@ -107,6 +108,7 @@ class LocalAzure:
         self._aks = next(service for service in services if isinstance(service, AksResources))
         for service in services:
             service.add_routes(router)
+        self.cloud_shell: CloudShell | None = None
 
     def _usable(self, key_id: str) -> bool:
         return any(vault.usable_in_public(key_id) for vault in self.vaults.values())
@@ -164,9 +166,28 @@ class LocalAzure:
             profile.write_profile(self._directory / "azure-config", self.url, self.operator), self._authority
         )
 
+    def fresh_environment(self, directory: Path) -> dict[str, str]:
+        """Of a machine on which nobody has signed in yet; ``directory`` becomes its AZURE_CONFIG_DIR."""
+        return profile.environment(profile.write_machine(directory, self.url), self._authority)
+
+    def open_cloud_shell(self, directory: Path) -> dict[str, str]:
+        """The same in Azure Cloud Shell, whose user is the operator. One at a time on a machine: its port is fixed."""
+        if self.cloud_shell is None:
+            self.cloud_shell = CloudShell(self._identity, self.operator, self.url)
+            self.cloud_shell.start()
+        return self.fresh_environment(directory) | self.cloud_shell.environment
+
+    def cloud_shell_asked(self) -> dict[str, list[str]]:
+        """What Cloud Shell was asked for: the audiences of tokens, and hosts that its proxy refused."""
+        shell = self.cloud_shell
+        return {"audiences": shell.tokens_for, "refusedHosts": shell.refused_hosts} if shell else {}
+
     def stop(self) -> None:
-        """Close both listeners and every connection; safe to call twice."""
+        """Close the listeners and every connection; safe to call twice."""
         self._operations.release()
+        if self.cloud_shell is not None:
+            self.cloud_shell.stop()
+            self.cloud_shell = None
         self._server.stop()
         for vault in self.vaults.values():
             vault.stop()
