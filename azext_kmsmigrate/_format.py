@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from azext_kmsmigrate.migration.span import Span
+from azext_kmsmigrate.report.words import cut, harmless
 
 Row = OrderedDict[str, object]
 _BESIDE = 48  # columns that a detail has beside three or four others; a table is a hundred wide at most
@@ -135,5 +136,5 @@ def _time(span: dict[str, Any] | None) -> str:
     return "?" if span["highSeconds"] is None else str(Span(span["lowSeconds"], span["highSeconds"]))
 
 
-def _cut(text: str, width: int = 60) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _cut(text: str, columns: int = 60) -> str:
+    return cut(harmless(text), columns)

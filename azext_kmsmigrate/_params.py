@@ -11,11 +11,21 @@ from azext_kmsmigrate.report.form import Form
 
 
 def load_arguments(self: Any, _: str) -> None:
-    from azure.cli.core.commands.parameters import get_enum_type, resource_group_name_type
+    from azure.cli.core.commands.parameters import (
+        get_enum_type,
+        get_resource_name_completion_list,
+        resource_group_name_type,
+    )
 
     with self.argument_context("aks kms-migrate") as c:
         c.argument("resource_group_name", resource_group_name_type, id_part=None, validator=validate_target)
-        c.argument("name", options_list=["--name", "-n"], help="Name of the managed cluster.", id_part=None)
+        c.argument(
+            "name",
+            options_list=["--name", "-n"],
+            help="Name of the managed cluster.",
+            id_part=None,
+            completer=get_resource_name_completion_list("Microsoft.ContainerService/ManagedClusters"),
+        )
         c.argument(
             "kubernetes_version",
             options_list=["--kubernetes-version", "-k"],

@@ -246,7 +246,7 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
         from knack.prompting import NoTTYException, prompt_y_n
 
         from azext_kmsmigrate.report.checks_text import warning_lines
-        from azext_kmsmigrate.report.plan_text import plan_lines, shown
+        from azext_kmsmigrate.report.plan_text import plan_lines, question, shown
 
         around, output = _surroundings(cmd.cli_ctx), Output(sys.stderr)
         if not yes or form_for(Form(progress), around) is not Form.NONE:
@@ -258,7 +258,7 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
         try:
             # The question is for people too: input() would put it on stdout, before the document.
             with contextlib.redirect_stdout(sys.stderr):
-                agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
+                agreed = prompt_y_n(question(cluster, plan), default="n")
         except NoTTYException as error:
             raise Refused(errors.NO_TERMINAL, command=command, **cluster.name.words) from error
         if not agreed:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from azext_kmsmigrate.report.cloud_shell import NOTICE, in_cloud_shell
+from tests.az import Az, Typed
 from tests.e2e.judgement import assert_all_under_kms_v2
 from tests.lab.azure.identity import AKS_SERVER_APP, ARM_AUDIENCES, VAULT_AUDIENCE
 from tests.labs import UpLab

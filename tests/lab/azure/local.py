@@ -17,6 +17,7 @@ from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
 from tests.lab.azure.gate import Gate
 from tests.lab.azure.grants import Grants
+from tests.lab.azure.group_resources import GroupResources
 from tests.lab.azure.identity import AKS_SERVER_APP, TENANT_ID, Identity, Principal
 from tests.lab.azure.keyvault import ALL_OPERATIONS, KeyVault
 from tests.lab.azure.locking import Locks
@@ -100,6 +101,7 @@ class LocalAzure:
             network,
             compute,
             self.identities,
+            GroupResources(identity, resources, self._document),
             Monitoring(resources, gate, self._document),
             Authorization(resources, grants, identity, gate),
             LockResources(resources, locks, gate),
