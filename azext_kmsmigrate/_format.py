@@ -113,6 +113,25 @@ def verification_rows(found: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def list_rows(clusters: list[dict[str, Any]]) -> list[Row]:
+    """One row a cluster; the subscription's first characters where there are several."""
+    several = len({c["subscriptionId"] for c in clusters}) > 1
+
+    def row(cluster: dict[str, Any]) -> Row:
+        place = {"Subscription": _cut(cluster["subscriptionId"], 9)} if several else {}
+        return Row(
+            Name=_cut(cluster["name"] or "?", 20 if several else 26),
+            ResourceGroup=_cut(cluster["resourceGroup"] or "?", 16 if several else 26),
+            **place,
+            Version=cluster["kubernetesVersion"] or "?",
+            Kms=_cut(cluster["kms"] or "?", 8),
+            Needs=cluster["needs"],
+            BlockedBy=_cut(", ".join(dict.fromkeys(b["id"] for b in cluster["blockedBy"])) or "-", 12),
+        )
+
+    return [row(cluster) for cluster in clusters]
+
+
 def _secrets(step: dict[str, Any]) -> str:
     counts = step["secrets"]
     return (

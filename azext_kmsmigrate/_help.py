@@ -182,3 +182,26 @@ examples:
   - name: Rewrite with fewer requests at once, without a question.
     text: az aks kms-migrate rewrite-secrets -g MyResourceGroup -n MyManagedCluster --max-parallel 8 --yes
 """
+
+helps["aks kms-migrate list"] = """
+type: command
+short-summary: List clusters with their version, their KMS, what each needs and what blocks it. Changes nothing.
+long-summary: >-
+    'needs' is 'migration' (KMS v1 is on), 'completion' (KMS is off and a key is still named: a migration was begun, or
+    somebody turned KMS off), 'nothing', or 'unknown' (it could not be read). Only Azure is asked, not the clusters:
+    'show' tells where a migration stands, 'check' whatever else would stop it, and 'verify' proves how Secrets are
+    stored. Azure Resource Graph is used, which may be some seconds to minutes behind, and where it does not answer
+    Azure Resource Manager, subscription by subscription. You see the clusters that you may read. A subscription that
+    could not be read has a row of its own ('unknown'); the others are listed, and the exit code is 11.
+examples:
+  - name: List the clusters of the current subscription.
+    text: az aks kms-migrate list --output table
+  - name: List the clusters of two subscriptions that need something, with the next command for each.
+    text: |
+        az aks kms-migrate list --subscriptions MySubscription 00000000-0000-0000-0000-000000000000 \\
+            --query "[?needs!='nothing'].[needs, nextCommand]" --output tsv
+  - name: List the clusters of a management group as input for a pipeline's matrix.
+    text: |
+        az aks kms-migrate list --management-groups MyManagementGroup \\
+            --query "[?needs=='migration' && !blockedBy].{name:name, resourceGroup:resourceGroup, subscription:subscriptionId}"
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azext_kmsmigrate._validators import complete_check_ids, validate_skipped_checks, validate_target
+from azext_kmsmigrate._validators import complete_check_ids, validate_scope, validate_skipped_checks, validate_target
 from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.report.form import Form
@@ -159,4 +159,17 @@ def load_arguments(self: Any, _: str) -> None:
             "stop_after",
             arg_type=get_enum_type([s.value for s in StepId]),
             help="Stop when this step is done and proven. The same command without it goes on.",
+        )
+    with self.argument_context("aks kms-migrate list") as c:
+        c.argument(
+            "subscriptions",
+            nargs="+",
+            validator=validate_scope,
+            help="Subscriptions to list, by ID or name, separated by spaces. Default: the one az works in, or that "
+            "--subscription names.",
+        )
+        c.argument(
+            "management_groups",
+            nargs="+",
+            help="Management groups to list, by ID, separated by spaces: all their subscriptions that you may read.",
         )

@@ -99,6 +99,12 @@ def validate_skipped_checks(namespace: Any) -> None:
             )
 
 
+def validate_scope(namespace: Any) -> None:
+    """``list``: subscriptions or management groups."""
+    if namespace.subscriptions and namespace.management_groups:
+        _refuse(errors.TWO_SCOPES)
+
+
 def complete_check_ids(prefix: str, **_: Any) -> list[str]:
     """The ids that begin so, for tab completion."""
     return [check for check in _check_ids() if check.startswith(prefix.upper())]

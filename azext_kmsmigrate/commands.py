@@ -19,3 +19,4 @@ def load_command_table(self: Any, _: Any) -> None:
         g.custom_command("upgrade", "upgrade", table_transformer=_format.run_rows)
         g.custom_command("enable-kms", "enable_kms", table_transformer=_format.run_rows)
         g.custom_command("rewrite-secrets", "rewrite_secrets", table_transformer=_format.run_rows)
+        g.custom_command("list", "list_", table_transformer=_format.list_rows)

@@ -8,6 +8,8 @@ from typing import Any
 
 from azext_kmsmigrate.check_document import MOST_NAMED
 from azext_kmsmigrate.exit_codes import ExitCode
+from azext_kmsmigrate.fleet_wiring import clusters_of
+from azext_kmsmigrate.listing import ListedCluster
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal
@@ -246,6 +248,16 @@ def rewrite_secrets(
     runner = runner_for(cmd, resource_group_name, name, limits, progress, take_over=take_over, timeout=timeout)
     confirm = confirmation(cmd, "az aks kms-migrate rewrite-secrets", yes=yes, progress=progress)
     return runner.rewrite(confirm, tuple(namespace or ()))
+
+
+@command
+def list_(
+    cmd: Any,
+    resource_group_name: str | None = None,
+    subscriptions: list[str] | None = None,
+    management_groups: list[str] | None = None,
+) -> list[ListedCluster]:
+    return clusters_of(cmd, subscriptions or [], management_groups or [], resource_group_name or "")
 
 
 def _goal(

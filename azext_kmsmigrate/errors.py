@@ -521,6 +521,41 @@ ROLE_NOT_ASSIGNED = _entry(
     "Ask an owner of the vault to type: {command}",
 )
 
+# 26x: lists of clusters
+
+SUBSCRIPTION_UNREAD = _entry(
+    "KMSM260",
+    "subscription-unread",
+    Kind.AZURE,
+    "The clusters of subscription '{subscription}' could not be listed ({code}).",
+    "Clusters in it may need the migration; nothing is known of them.",
+    "Ask for the role Reader there, or see which subscriptions your sign-in has: az account list -o table",
+)
+MANAGEMENT_GROUP_UNREAD = _entry(
+    "KMSM261",
+    "management-group-unread",
+    Kind.AZURE,
+    "The subscriptions of management group '{name}' could not be listed ({code}).",
+    "Clusters in them may need the migration; nothing is known of them.",
+    "Give its ID, not its display name (az account management-group list -o table), and ask for the role Reader on it.",
+)
+CLUSTER_UNREAD = _entry(
+    "KMSM262",
+    "cluster-unread",
+    Kind.AZURE,
+    "What Azure lists of cluster '{name}' makes no sense to this tool ({failure}).",
+    "Whether it needs the migration is not known.",
+    "Look at it: az aks show --ids {id}",
+)
+GRAPH_UNUSED = _entry(
+    "KMSM263",
+    "resource-graph-unused",
+    Kind.AZURE,
+    "Azure Resource Graph did not list the clusters ({code}).",
+    "They are listed subscription by subscription instead, which takes longer.",
+    "Nothing to type: the result is the same.",
+)
+
 # 3xx: the Kubernetes API server
 
 API_UNREACHABLE = _entry(
@@ -760,6 +795,23 @@ BAD_TIMEOUT = _entry(
     "--timeout {minutes} is no time to work in.",
     "A command that has to stop before it begins does nothing.",
     "Give the minutes that it may take, for example --timeout 50.",
+)
+
+UNKNOWN_SUBSCRIPTION = _entry(
+    "KMSM540",
+    "unknown-subscription",
+    Kind.ARGUMENT,
+    "--subscriptions: your sign-in knows no subscription '{subscription}'.",
+    "A subscription is given by its ID, or by a name that az account list shows.",
+    "See them: az account list -o table. One that is new: az account list --refresh",
+)
+TWO_SCOPES = _entry(
+    "KMSM541",
+    "two-scopes",
+    Kind.ARGUMENT,
+    "--subscriptions and --management-groups cannot be given together.",
+    "The clusters are listed of the one or of the other.",
+    "Leave one of them out.",
 )
 
 # 9xx: ourselves

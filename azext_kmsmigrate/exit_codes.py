@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 
 from azext_kmsmigrate import errors
+from azext_kmsmigrate.checks.need import Need
+from azext_kmsmigrate.listing import ListedCluster
 from azext_kmsmigrate.results import CheckReport, RunResult, RunState, Verification
 
 
@@ -15,7 +17,7 @@ class ExitCode(enum.IntEnum):
     DONE = 0
     FAILURE = 1
     PENDING = 10  # plan --detailed-exit-code: steps are left
-    UNPROVEN = 11  # checks or Secrets failed, or it is not proven how they are stored
+    UNPROVEN = 11  # checks or Secrets failed, or it is not proven how they are stored; list: not all could be read
     STOPPED = 20  # stopped at a safe point before the end: the same command continues
 
 
@@ -24,6 +26,9 @@ _UNPROVEN = {errors.SECRETS_FAILED.code, errors.NOT_PROVEN.code, errors.SAME_FAI
 
 def exit_code(result: object) -> ExitCode:
     """The exit code that belongs to a command's result."""
+    if isinstance(result, list):
+        unknown = any(isinstance(row, ListedCluster) and row.needs == Need.UNKNOWN.value for row in result)
+        return ExitCode.UNPROVEN if unknown else ExitCode.DONE
     if isinstance(result, Verification):
         return ExitCode.DONE if result.verified else ExitCode.UNPROVEN
     if isinstance(result, CheckReport):

@@ -6,7 +6,7 @@ foreign exceptions into ``errors``; nothing else may leave them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from azext_kmsmigrate.checks.grant import RoleOffer
 from azext_kmsmigrate.checks.topic import Topic
 from azext_kmsmigrate.migration.events import Event, Moment
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
+from azext_kmsmigrate.migration.fleet import Scope, Unread
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
@@ -221,6 +222,17 @@ class Activity(Protocol):
 
     def writers(self, since: datetime) -> str:
         """A clause that names who changed it, or says why that is not known. Raises nothing."""
+
+
+class Clusters(Protocol):
+    """The managed clusters of many subscriptions."""
+
+    def pages(self, scope: Scope) -> Iterator[tuple[ClusterFacts | Unread, ...]]:
+        """Page by page; one is asked for when the one before is done with, and none is kept.
+
+        What may not be read is among them as ``Unread``. Raises ``AzureError`` when there is no going on: what came
+        before is then not to be used.
+        """
 
 
 class Clock(Protocol):

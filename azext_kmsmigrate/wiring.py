@@ -298,6 +298,7 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         from knack.util import CLIError
 
         logger = get_logger(__name__)
+        verb = handler.__name__.rstrip("_").replace("_", "-")
         try:
             result = handler(cmd, *args, **kwargs)
         except KmsMigrateError as error:
@@ -307,10 +308,10 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
         except KeyboardInterrupt as asked:
             stopped = KmsMigrateError(
                 errors.INTERRUPTED,
-                step=handler.__name__.replace("_", "-"),
+                step=verb,
                 cause=str(asked) or "Ctrl-C",
                 state="Every Secret is readable; none is lost.",
-                next=f"az aks kms-migrate {handler.__name__.replace('_', '-')} with the same options",
+                next=f"az aks kms-migrate {verb} with the same options",
             )
             logger.error("%s", stopped)
             raise SystemExit(int(ExitCode.STOPPED)) from asked

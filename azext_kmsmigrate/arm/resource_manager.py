@@ -47,6 +47,17 @@ class ResourceManager:
     def of(self, name: ClusterName) -> Resources:
         return Resources(self._base, self._client, name)
 
+    def answer(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Json | None = None) -> Any:
+        """Azure's answer as it is, whatever its status; ``path`` may be a link that ``holds``."""
+        from azure.core.rest import HttpRequest
+
+        url = path if self.holds(path) else f"{self._base}/{path.lstrip('/')}"
+        return self._client.send_request(HttpRequest(method, url, params=query, json=body), **_TIMEOUTS)
+
+    def holds(self, link: str) -> bool:
+        """Whether a link leads to the Azure that this client asks."""
+        return link.startswith(f"{self._base}/")
+
 
 class Resources:
     """The documents around one cluster. ``permission`` in each call: the right that it takes, told where it lacks."""

@@ -68,18 +68,20 @@ class Cluster:
     def principal(self) -> str:
         return self.azure.cluster_identity.object_id
 
-    def resources(self) -> Resources:
+    def client(self) -> ResourceManager:
         from azure.core.pipeline.policies import CustomHookPolicy
 
         sign_in = CustomHookPolicy(raw_request_hook=_SignIn(self.lab).on_request)
-        client = ResourceManager(
+        return ResourceManager(
             None,
             SUBSCRIPTION_ID,
             self.azure.url,
             authentication_policy=sign_in,
             connection_verify=self.lab.ca_bundle,
         )
-        return client.of(self.name())
+
+    def resources(self) -> Resources:
+        return self.client().of(self.name())
 
     def name(self) -> ClusterName:
         return ClusterName("demo", "lab", SUBSCRIPTION_ID, self.azure.cluster()["id"])

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.lab.azure.faults import Fault as OperationFault
+from tests.lab.azure.resource_graph import GraphFault
 from tests.lab.azure.roles import BUILT_IN
 from tests.lab.azure.rules import Change
 from tests.lab.azure.upgrade_rules import ApiUse
@@ -269,6 +270,19 @@ def _offers(lab: Laboratory, words: list[str]) -> None:
         raise BadFault(str(error)) from None
 
 
+def _fleet(lab: Laboratory, words: list[str]) -> None:
+    subscriptions, clusters = map(_number, _words(words, 2))
+    lab.azure.create_fleet(max(1, int(subscriptions)), int(clusters))
+
+
+def _resource_graph(lab: Laboratory, words: list[str]) -> None:
+    (fault,) = _words(words, 1)
+    try:
+        lab.azure.graph_fault(fault)
+    except ValueError as error:
+        raise BadFault(str(error)) from None
+
+
 def _page_size(lab: Laboratory, words: list[str]) -> None:
     lab.azure.resources.page_size = max(1, int(_number(*_words(words, 1))))
 
@@ -349,6 +363,16 @@ FAULTS: dict[str, Fault] = {
     ),
     "offers": Fault("V,V", "the versions that Azure offers from now on, as with up --offers", _offers),
     "page-size": Fault("N", "how many entries a list of Resource Manager shows at once", _page_size),
+    "fleet": Fault(
+        "SUBSCRIPTIONS CLUSTERS",
+        "many clusters without API servers, in subscriptions of their own under the management group 'fleet'",
+        _fleet,
+    ),
+    "resource-graph": Fault(
+        f"{_any_of(GraphFault)}|QUERIES",
+        "what Resource Graph answers, or how many queries it takes in 5 s",
+        _resource_graph,
+    ),
     "compact": Fault("", "compact etcd: older continue tokens become 410", _compact),
     "put-raw": Fault(
         "NAMESPACE/NAME [BASE64] | all",

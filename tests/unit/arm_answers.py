@@ -61,12 +61,12 @@ class Answers(BaseAdapter):
         return [f"{r.method} {urlsplit(r.url or '').path}" for r in self.asked]
 
     def resources(self) -> Resources:
-        return ResourceManager(None, "sub", ARM, transport=self._transport()).of(NAME)
+        return ResourceManager(None, "sub", ARM, transport=self.transport()).of(NAME)
 
     def data(self, token: str = "the-token") -> VaultData:
-        return VaultData(lambda: token, transport=self._transport())
+        return VaultData(lambda: token, transport=self.transport())
 
-    def _transport(self) -> RequestsTransport:
+    def transport(self) -> RequestsTransport:
         session = requests.Session()
         session.mount("https://", self)
         return RequestsTransport(session=session, session_owner=False)

@@ -12,14 +12,16 @@ from tests.lab.azure import kubeconfig, rules, upgrades
 from tests.lab.azure.cluster import Json, Kms
 from tests.lab.azure.faults import Fault, Faults
 from tests.lab.azure.gate import Gate
-from tests.lab.azure.metadata import LOCATION, RESOURCE_GROUP, SUBSCRIPTION_ID
+from tests.lab.azure.metadata import LOCATION, RESOURCE_GROUP, SUBSCRIPTION_ID, group_id
 from tests.lab.azure.obstacles import Obstacles
 from tests.lab.azure.operations import ClusterOperations, Operation
 from tests.lab.azure.refusal import AksError, ServiceError, bad_request, not_allowed, resource_not_found
+from tests.lab.azure.resources import Resources, within
 from tests.lab.azure.server import Request, Response, Router
 from tests.lab.azure.versions import Offers
 from tests.lab.model import Endpoint
 
+_KIND = "Microsoft.ContainerService/managedClusters"
 _PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.ContainerService"
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
 _CLUSTERS = f"{_GROUP}/Microsoft.ContainerService/managedClusters"
@@ -30,11 +32,15 @@ _RETRY_AFTER = "0.2"
 
 
 class AksResources:
-    """The AKS resource provider of one cluster. ``base_url`` is a call: the port is known late."""
+    """The AKS resource provider of one cluster; others, kept among the resources, can be looked at and no more.
+
+    ``base_url`` is a call: the port is known late.
+    """
 
     def __init__(
         self,
         operations: ClusterOperations,
+        resources: Resources,
         offers: Offers,
         faults: Faults,
         gate: Gate,
@@ -43,6 +49,7 @@ class AksResources:
         base_url: Callable[[], str],
     ) -> None:
         self._operations = operations
+        self._resources = resources
         self._offers = offers
         self._faults = faults
         self._gate = gate
@@ -57,9 +64,6 @@ class AksResources:
 
     def add_routes(self, router: Router) -> None:
         routes: list[tuple[str, str, Callable[..., Response]]] = [
-            ("GET", f"{_PROVIDER}/managedClusters", self._list),
-            ("GET", _CLUSTERS, self._list),
-            ("GET", _CLUSTER, self._get),
             ("PUT", _CLUSTER, self._put),
             ("PATCH", _CLUSTER, self._patch_tags),
             ("POST", f"{_CLUSTER}/start", self._start),
@@ -74,6 +78,9 @@ class AksResources:
             ("GET", f"{_PROVIDER}/locations/{{location}}/kubernetesVersions", self._location_versions),
             ("GET", f"{_PROVIDER}/locations/{{location}}/operations/{{operation}}", self._operation),
         ]
+        for template, handler in ((f"{_PROVIDER}/managedClusters", self._list), (_CLUSTERS, self._list)):
+            self._gate.add(router, "GET", template, handler, everywhere=True)
+        self._gate.add(router, "GET", _CLUSTER, self._get, everywhere=True)
         for method, template, handler in routes:
             self._gate.add(router, method, template, self._admitted(handler))
 
@@ -86,8 +93,7 @@ class AksResources:
                 if name and (name.lower(), group.lower()) != (self._cluster["name"].lower(), RESOURCE_GROUP):
                     if request.method == "PUT" and not names:
                         raise bad_request("This Azure has one cluster and does not create others.")
-                    kind = "Microsoft.ContainerService/managedClusters"
-                    raise resource_not_found(kind, name, group)
+                    raise resource_not_found(_KIND, name, group)
                 pool = names.get("pool")
                 if pool is not None and pool not in [p["name"] for p in model.pools(self._cluster)]:
                     if request.method == "PUT":
@@ -102,11 +108,23 @@ class AksResources:
     def _cluster(self) -> Json:
         return self._operations.document
 
-    def _list(self, request: Request) -> Response:
-        return Response(200, {"value": [copy.deepcopy(self._cluster)]})
+    def _list(self, request: Request, group: str = "") -> Response:
+        """Those of the subscription, or of the group in it."""
+        subscription = request.path.split("/")[2]
+        scope = group_id(group, subscription) if group else f"/subscriptions/{subscription}"
+        with self._operations.lock:
+            own = copy.deepcopy(self._cluster)
+        found = [one for one in (own, *self._resources.view(_KIND)) if within(one["id"], scope)]
+        return self._resources.page(request, found)
 
-    def _get(self, request: Request) -> Response:
-        return Response(200, copy.deepcopy(self._cluster))
+    def _get(self, request: Request, group: str, name: str) -> Response:
+        wanted = f"{group_id(group, request.path.split('/')[2])}/providers/{_KIND}/{name}"
+        with self._operations.lock:
+            own = copy.deepcopy(self._cluster)
+        found = own if within(own["id"], wanted) else self._resources.get(wanted)
+        if found is None:
+            raise resource_not_found(_KIND, name, group)
+        return Response(200, found)
 
     def _put(self, request: Request) -> Response:
         body = request.json()

@@ -38,22 +38,27 @@ class Gate:
         self.policies = Policies(resources)
         self.activity = Activity()
 
-    def add(self, router: Router, method: str, template: str, handler: Handler) -> None:
-        """A route whose handler gets the template's names, without ``subscription``."""
-        router.add(method, template, self._guarded(handler))
+    def add(self, router: Router, method: str, template: str, handler: Handler, *, everywhere: bool = False) -> None:
+        """A route whose handler gets the template's names, without ``subscription``.
 
-    def _guarded(self, handler: Handler) -> Handler:
+        Other subscriptions than the lab's own have nothing of it, unless it is there ``everywhere``.
+        """
+        router.add(method, template, self._guarded(handler, everywhere))
+
+    def _guarded(self, handler: Handler, everywhere: bool) -> Handler:
         def admitted(request: Request, **names: str) -> Response:
             claims = self._identity.arm_caller(request)
-            _check_api_version(request)
+            check_api_version(request)
             scope, action = target_of(request.method, request.path)
             _, _, rest = request.path.lower().partition("/subscriptions/")
             subscription, _, rest = rest.partition("/")
             if subscription:
-                check_subscription(subscription)
+                check_subscription(self._resources, subscription)
             self._authorize(claims["appid"], claims["oid"], action, scope)
+            if subscription not in ("", SUBSCRIPTION_ID) and not everywhere:
+                raise _unregistered(action)
             group = rest.partition("resourcegroups/")[2].partition("/")[0]
-            if group and self._resources.get(group_id(group)) is None:
+            if group and self._resources.get(group_id(group, subscription)) is None:
                 raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
             self._check_locks(request, scope)
             if request.method == "PUT":
@@ -118,10 +123,20 @@ def target_of(method: str, path: str) -> tuple[str, str]:
     return scope or f"/subscriptions/{SUBSCRIPTION_ID}", f"{kind}/{verbs[method]}"
 
 
-def _check_api_version(request: Request) -> None:
+def check_api_version(request: Request) -> str:
+    """The api-version that was asked for. Raises Resource Manager's own refusals."""
     version = request.query.get("api-version")
     if not version:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise ServiceError(400, "MissingApiVersionParameter", message)
     if not _API_VERSION.fullmatch(version):
         raise ServiceError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+    return version
+
+
+def _unregistered(action: str) -> ServiceError:
+    message = (
+        f"The subscription is not registered to use namespace '{action.partition('/')[0]}'. See "
+        "https://aka.ms/rps-not-found for how to register subscriptions."
+    )
+    return ServiceError(409, "MissingSubscriptionRegistration", message)

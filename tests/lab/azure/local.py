@@ -15,6 +15,7 @@ from tests.lab.azure.certificates import Authority
 from tests.lab.azure.cloud_shell import CloudShell
 from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
+from tests.lab.azure.fleet import Fleet
 from tests.lab.azure.gate import Gate
 from tests.lab.azure.grants import Grants
 from tests.lab.azure.group_resources import GroupResources
@@ -24,7 +25,14 @@ from tests.lab.azure.locking import Locks
 from tests.lab.azure.locks import LockResources
 from tests.lab.azure.maintenance import Maintenance
 from tests.lab.azure.managed_identities import IDENTITIES, ManagedIdentities
-from tests.lab.azure.metadata import RESOURCE_GROUP, SUBSCRIPTION_ID, Metadata, group_document, group_id
+from tests.lab.azure.metadata import (
+    RESOURCE_GROUP,
+    SUBSCRIPTION_ID,
+    SUBSCRIPTION_NAME,
+    Metadata,
+    group_document,
+    group_id,
+)
 from tests.lab.azure.monitoring import Monitoring
 from tests.lab.azure.network import Network, seed_network
 from tests.lab.azure.obstacles import Obstacles
@@ -32,9 +40,11 @@ from tests.lab.azure.operations import ClusterOperations
 from tests.lab.azure.policy import PolicyInsights
 from tests.lab.azure.private_links import PrivateLinks
 from tests.lab.azure.request_log import RequestLog
+from tests.lab.azure.resource_graph import GraphFault, ResourceGraph
 from tests.lab.azure.resources import Resources
 from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR, OWNER
 from tests.lab.azure.server import HttpsServer, Router
+from tests.lab.azure.subscriptions import Subscriptions, subscription_document
 from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
 from tests.lab.controlplane.ports import Plane
@@ -90,11 +100,23 @@ class LocalAzure:
         self.resources, self.grants, self.activity = resources, grants, gate.activity
         self.identities = ManagedIdentities(resources, identity, gate)
         self._furnish(links)
+        subscriptions = Subscriptions(resources, grants, gate)
+        self._fleet = Fleet(resources, grants, subscriptions, self._operations.document)
+        self._graph = ResourceGraph(identity, resources, grants, subscriptions, self.cluster)
         services = (
             identity,
-            Metadata(identity, resources, base_url),
+            Metadata(identity, resources, subscriptions.seen_by, base_url),
+            subscriptions,
+            self._graph,
             AksResources(
-                self._operations, _offers(options), self._faults, gate, self.obstacles, self._usable, base_url
+                self._operations,
+                resources,
+                _offers(options),
+                self._faults,
+                gate,
+                self.obstacles,
+                self._usable,
+                base_url,
             ),
             Maintenance(resources, gate),
             VaultManagement(resources, self.vaults, gate),
@@ -122,6 +144,8 @@ class LocalAzure:
         """What is there when a lab begins: groups, network, identity, and who may do what."""
         document = self._operations.document
         group = document["properties"]["nodeResourceGroup"]
+        own = subscription_document(SUBSCRIPTION_ID, SUBSCRIPTION_NAME)
+        self.resources.put(own["id"], own)
         self.resources.put(group_id(), group_document(RESOURCE_GROUP))
         self.resources.put(group_id(group), group_document(group, managed_by=document["id"]))
         seed_network(self.resources)
@@ -290,6 +314,20 @@ class LocalAzure:
     def offer(self, offers: list[str]) -> None:
         """What Azure offers from now on: versions come and go. Raises ``ValueError`` for what is no offer."""
         self._aks.offer(_offers(replace(self.options, offers=tuple(offers))))
+
+    def create_fleet(self, subscriptions: int, clusters: int) -> None:
+        """So many clusters more, in subscriptions of their own; the operator may read them."""
+        self._fleet.create(self.operator.object_id, subscriptions, clusters)
+
+    def graph_fault(self, fault: str) -> None:
+        """What Resource Graph answers from now on: ``resource_graph.GraphFault``, or a number of queries in 5 s.
+
+        Raises ``ValueError`` for neither.
+        """
+        if fault.isdigit():
+            self._graph.queries = int(fault)
+        else:
+            self._graph.fault = GraphFault(fault)
 
     def release_hang(self) -> None:
         self._operations.release()

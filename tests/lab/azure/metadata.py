@@ -50,13 +50,13 @@ def cloud_metadata(base_url: str) -> dict[str, Any]:
     }
 
 
-def check_subscription(subscription: str) -> None:
-    if subscription.lower() != SUBSCRIPTION_ID:
+def check_subscription(resources: Resources, subscription: str) -> None:
+    if resources.get(f"/subscriptions/{subscription}") is None:
         raise ServiceError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def group_id(name: str = RESOURCE_GROUP) -> str:
-    return f"/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{name}"
+def group_id(name: str = RESOURCE_GROUP, subscription: str = SUBSCRIPTION_ID) -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{name}"
 
 
 _VNET = f"{group_id()}/providers/Microsoft.Network/virtualNetworks/lab-vnet"
@@ -72,8 +72,15 @@ def node_group(cluster: str) -> str:
 class Metadata:
     """``/metadata/endpoints`` needs no token; the rest does, as in Azure."""
 
-    def __init__(self, identity: Identity, resources: Resources, base_url: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        resources: Resources,
+        seen_by: Callable[[str], list[str]],
+        base_url: Callable[[], str],
+    ) -> None:
         self._identity = identity
+        self._seen_by = seen_by
         self._resources = resources
         self._base_url = base_url
 
@@ -90,13 +97,15 @@ class Metadata:
         return Response(200, cloud_metadata(self._base_url()))
 
     def _subscriptions(self, request: Request) -> Response:
-        self._identity.arm_caller(request)
-        return Response(200, {"value": [_subscription()], "count": {"type": "Total", "value": 1}})
+        seen = self._seen_by(self._identity.arm_caller(request)["oid"])
+        found = [_subscription(one) for one in self._resources.view("subscription") if one["subscriptionId"] in seen]
+        return Response(200, {"value": found, "count": {"type": "Total", "value": len(found)}})
 
     def _subscription(self, request: Request, subscription: str) -> Response:
         self._identity.arm_caller(request)
-        check_subscription(subscription)
-        return Response(200, _subscription())
+        check_subscription(self._resources, subscription)
+        found = self._resources.get(f"/subscriptions/{subscription}")
+        return Response(200, _subscription(found or {}))
 
     def _tenants(self, request: Request) -> Response:
         self._identity.arm_caller(request)
@@ -111,13 +120,13 @@ class Metadata:
 
     def _groups(self, request: Request, subscription: str) -> Response:
         self._identity.arm_caller(request)
-        check_subscription(subscription)
-        return self._resources.page(request, self._resources.listed(_GROUPS))
+        check_subscription(self._resources, subscription)
+        return self._resources.page(request, self._resources.listed(_GROUPS, f"/subscriptions/{subscription}"))
 
     def _group(self, request: Request, subscription: str, group: str) -> Response:
         self._identity.arm_caller(request)
-        check_subscription(subscription)
-        found = self._resources.get(group_id(group))
+        check_subscription(self._resources, subscription)
+        found = self._resources.get(group_id(group, subscription))
         if found is None:
             raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
         return Response(200, found)
@@ -125,24 +134,16 @@ class Metadata:
     def _all(self, request: Request, subscription: str) -> Response:
         """``/resources``: of the filter the lab knows ``resourceType eq 'x'``, which is what az sends."""
         self._identity.arm_caller(request)
-        check_subscription(subscription)
+        check_subscription(self._resources, subscription)
         kind = re.search(r"resourceType eq '([^']+)'", request.query.get("$filter", ""))
-        found = self._resources.listed(kind[1]) if kind else []
+        found = self._resources.listed(kind[1], f"/subscriptions/{subscription}") if kind else []
         names = ("id", "name", "type", "location", "tags")
         return self._resources.page(request, [{name: one.get(name) for name in names} for one in found])
 
 
-def _subscription() -> dict[str, Any]:
-    return {
-        "id": f"/subscriptions/{SUBSCRIPTION_ID}",
-        "subscriptionId": SUBSCRIPTION_ID,
-        "tenantId": TENANT_ID,
-        "displayName": SUBSCRIPTION_NAME,
-        "state": "Enabled",
-        "authorizationSource": "RoleBased",
-        "managedByTenants": [],
-        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "spendingLimit": "Off"},
-    }
+def _subscription(stored: dict[str, Any]) -> dict[str, Any]:
+    """As Azure shows it: without the lab's own notes."""
+    return {name: value for name, value in stored.items() if name not in ("name", "type", "managementGroup")}
 
 
 def group_document(name: str, managed_by: str = "") -> dict[str, Any]:

@@ -11,19 +11,21 @@ from typing import Any
 class ServiceError(Exception):
     """A refusal: the answer is an error. The server turns it into a response; nothing else catches it.
 
-    ``body()`` has the envelope of Azure Resource Manager (``{"error": {...}}``).
+    ``body()`` has the envelope of Azure Resource Manager (``{"error": {...}}``), with ``details`` where there are any.
     """
 
     status: int
     code: str
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    details: list[dict[str, Any]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.status} ({self.code}) {self.message}"
 
     def body(self) -> dict[str, Any]:
-        return {"error": {"code": self.code, "message": self.message}}
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        return {"error": error | ({"details": self.details} if self.details else {})}
 
 
 @dataclass(eq=False)

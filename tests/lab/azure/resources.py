@@ -43,6 +43,16 @@ class Resources:
             self._kinds.setdefault(stored["type"].lower(), {})[_key(resource_id)] = None
             return copy.deepcopy(stored)
 
+    def adopt(self, document: Json) -> None:
+        """Store a document that has its ``id``, ``name`` and ``type``, without copying it: it belongs to the store now.
+
+        Documents may share parts, for none is ever changed in place: thousands of them take little room so.
+        """
+        with self.lock:
+            key = _key(document["id"])
+            self._documents[key] = document
+            self._kinds.setdefault(document["type"].lower(), {})[key] = None
+
     def patch(self, resource_id: str, patch: Json | None) -> Json | None:
         """A JSON merge patch from outside, which creates what is not there; None removes."""
         with self.lock:
@@ -67,6 +77,11 @@ class Resources:
         with self.lock:
             keys = self._kinds.get(kind.lower(), ())
             return [self._documents[key] for key in keys]
+
+    def everything(self) -> list[Json]:
+        """All documents, not copied: for looking only."""
+        with self.lock:
+            return list(self._documents.values())
 
     def page(self, request: Request, values: list[Json]) -> Response:
         """One page of a list; ``nextLink`` leads to the next."""
