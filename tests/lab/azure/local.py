@@ -35,6 +35,7 @@ from tests.lab.azure.roles import KEY_VAULT_CONTRIBUTOR, OWNER
 from tests.lab.azure.server import HttpsServer, Router
 from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
+from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
 
@@ -64,6 +65,8 @@ class LocalAzure:
         self._faults = Faults()
         router = Router()
         self._server = HttpsServer("arm", self._authority.server_context(), router, self._log)
+        # What az uses; the control plane has a way of its own, which no outage of the user's network touches.
+        self.door = ConnectionProxy(self._server.base_url) if "proxy" in options.extra else None
         base_url = self._base_url
         identity = Identity([self.operator, self.cluster_identity], base_url)
         resources = Resources(base_url)
@@ -144,7 +147,7 @@ class LocalAzure:
         )
 
     def _base_url(self) -> str:
-        return self._server.base_url
+        return self.door.address if self.door else self._server.base_url
 
     @property
     def url(self) -> str:
@@ -158,6 +161,8 @@ class LocalAzure:
     def start(self) -> None:
         """Listen, and write the az profile into the directory."""
         self._server.start()
+        if self.door:
+            self.door.start()
         for vault in self.vaults.values():
             vault.start()
         self._environment = profile.environment(
@@ -167,6 +172,8 @@ class LocalAzure:
     def stop(self) -> None:
         """Close both listeners and every connection; safe to call twice."""
         self._operations.release()
+        if self.door:
+            self.door.stop()
         self._server.stop()
         for vault in self.vaults.values():
             vault.stop()
@@ -175,9 +182,14 @@ class LocalAzure:
         """From now on accepted PUTs drive this control plane, and its endpoint is in the kubeconfigs."""
         self._operations.attach(plane)
 
+    def federated_token(self, seconds: int) -> str:
+        """A token of the operator's pipeline, which Entra ID takes for it (a federated credential)."""
+        return self._identity.federation.token(self.operator.name, seconds)
+
     def vault_access(self) -> VaultAccess:
         identity = self.cluster_identity
-        return VaultAccess(self._identity.token_url, identity.client_id, identity.secret, self.ca_pem)
+        token_url = self._identity.token_url.replace(self._base_url(), self._server.base_url)
+        return VaultAccess(token_url, identity.client_id, identity.secret, self.ca_pem)
 
     def entra_trust(self) -> EntraTrust:
         return EntraTrust(self._identity.issuer, AKS_SERVER_APP, self.ca_pem, self.operator.object_id)
