@@ -24,6 +24,7 @@ from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.patience import SIGN_IN, Patience
 from azext_kmsmigrate.ports import (
     Activity,
     Clock,
@@ -59,6 +60,7 @@ class World:
     stop: Stop | None = None
     user: str = ""
     activity: Activity | None = None
+    patience: Patience | None = None
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -86,6 +88,7 @@ class World:
             raise
         except KmsMigrateError as error:
             problems.append(f"{error.entry.code}: {error.what}")
+            outcome = Outcome.STOPPED if error.entry in SIGN_IN else Outcome.FAILED
             raise
         except KeyboardInterrupt:
             outcome = Outcome.STOPPED
@@ -144,6 +147,8 @@ class Deeds:
         except errors.Lost:
             raise
         except KmsMigrateError as error:
+            if error.entry in SIGN_IN:  # it stops here and did not fail
+                raise
             with suppress(ClusterError):  # an API server that is away must not hide what stopped the step
                 self._end(step, StepStatus.FAILED, str(error))
             raise

@@ -371,8 +371,10 @@ SIGN_IN_FAILED = _entry(
     "sign-in-failed",
     Kind.AUTHENTICATION,
     "The sign-in of az gave no token for {what} ({code}).",
-    "The cluster and Azure are asked with the CLI's own sign-in only.",
-    "Sign in again: az login. Then type the same command again.",
+    "The cluster and Azure are asked with the CLI's own sign-in only. What was done is kept, and what Azure has begun "
+    "goes on there.",
+    "Sign in again: az login (where a pipeline does it with a federated token: with a new one, for it holds minutes "
+    "and az cannot renew it). Then type the same command again.",
 )
 NOT_WHAT_WAS_ASKED = _entry(
     "KMSM207",

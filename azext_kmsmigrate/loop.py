@@ -24,6 +24,7 @@ from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
 from azext_kmsmigrate.migration.reverting import decide_back
 from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.patience import AZURE_AWAY, PATIENCE, SIGN_IN
 from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
@@ -38,10 +39,8 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.rewriting import Rewriting
 
 _CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
-_PATIENCE = 600.0  # seconds in a row without an answer of Azure that says what happened
 _PAUSE = 30.0  # seconds; a cluster takes about one PUT a minute
 _PROOFS = (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)
-_UNCERTAIN = (errors.AZURE_UNREACHABLE, errors.AZURE_UNAVAILABLE, errors.AZURE_THROTTLED)
 
 
 @dataclass(frozen=True)
@@ -172,6 +171,8 @@ class Run:
         except Lost:
             raise
         except KmsMigrateError as error:
+            if error.entry in SIGN_IN:
+                return self._stopped_without_sign_in(error)
             if not self._ended and isinstance(error, Refused) and not self._stopping.results:
                 raise
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
@@ -204,6 +205,15 @@ class Run:
             f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
         )
 
+    def _stopped_without_sign_in(self, error: KmsMigrateError) -> RunResult:
+        """With what is left of the sign-in: the journal is written, and the Lease given back by who holds it."""
+        if self._world.patience:
+            self._world.patience.hurry()
+        self._deeds.stopped(f"{error.entry.code}: {error.what}")
+        problem = ProblemDocument.of(error)
+        problem = replace(problem, why=f"{problem.why} {self._deeds.where_it_stands()}")
+        return replace(self._result(RunState.STOPPED, error.what, self._command), problem=problem)
+
     def _told(self, error: KmsMigrateError) -> ProblemDocument:
         """The problem, and since when Secrets may be stored without KMS, where it does not say so itself."""
         problem, exposed = ProblemDocument.of(error), self._deeds.journal.exposed_from
@@ -222,8 +232,7 @@ class Run:
                 self._world.cluster.wait(self._world.tick)
                 self._distrust()
             elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
-                self._reconciled = True
-                self._deeds.reconcile(self._situation.cluster)
+                self._reconcile()
             else:
                 break
             self._situation = self._look()
@@ -234,9 +243,34 @@ class Run:
             self._inspect(step)
         return step
 
+    def _reconcile(self) -> None:
+        self._reconciled = True
+        try:
+            self._deeds.reconcile(self._situation.cluster)
+        except AzureError as error:
+            if not self._waits(error):
+                raise
+
+    def _waits(self, error: KmsMigrateError) -> bool:
+        """After a request of which nobody knows whether it arrived: whether there is patience to look at the cluster.
+
+        An accepted request whose answer was lost shows in the cluster, which is then under way.
+        """
+        if error.entry not in AZURE_AWAY or self._unheard >= PATIENCE:
+            return False
+        self._world.warn(f"{error.what} Looking at what came of it.")
+        self._unheard += _PAUSE
+        self._distrust()
+        self._pause(_PAUSE, error.what)
+        return True
+
     def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
         found = self._inspection.before(step, self._situation, self._request.goal)
+        if found.blocking:
+            # It may be no more than an outage, which a look at everything waits for.
+            self._situation = self._look()
+            found = self._inspection.before(step, self._situation, self._request.goal)
         for result in found.warnings:
             if result.check.id not in self._warned:
                 self._warned.add(result.check.id)
@@ -261,12 +295,7 @@ class Run:
             self._pause(_PAUSE if self._conflicts > 1 else 0.0, conflict.what)
             return
         except KmsMigrateError as error:
-            if error.entry in _UNCERTAIN and self._unheard < _PATIENCE:
-                # An accepted request whose answer was lost shows in the cluster, which is then under way.
-                self._world.warn(f"{error.what} Looking at what came of it.")
-                self._unheard += _PAUSE
-                self._distrust()
-                self._pause(_PAUSE, error.what)
+            if self._waits(error):
                 return
             self._note(step, StepStatus.FAILED, began, started)
             raise
@@ -310,15 +339,7 @@ class Run:
         return only(plan, self._request.only, self._situation.cluster)
 
     def _look(self) -> Situation:
-        """A new observation; an Azure that is away for some minutes is waited for."""
-        until = self._world.clock.monotonic() + _PATIENCE
-        while True:
-            try:
-                return observe(self._world, frozenset(self._proven))
-            except AzureError as error:
-                if error.entry not in _UNCERTAIN or self._world.clock.monotonic() > until:
-                    raise
-                self._pause(_PAUSE, error.what)
+        return observe(self._world, frozenset(self._proven))
 
     def _pause(self, seconds: float, why: str) -> None:
         until = self._world.clock.monotonic() + seconds

@@ -31,6 +31,8 @@ from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.patience import Patience
+from azext_kmsmigrate.patient_cluster import PatientCluster
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
     CheckReport,
@@ -61,10 +63,13 @@ class Runner:
     """One cluster, one command."""
 
     def __init__(self, world: World, limits: Limits) -> None:
-        self._world, self._limits = world, limits
+        patience = world.patience or Patience(world.clock, world.observer.tell)
+        cluster = PatientCluster(world.cluster, patience, world.tick)
+        self._world, self._limits = replace(world, cluster=cluster, patience=patience), limits
+        self._patience = patience
         # The dry run goes over the ports of the run itself, at its pace.
         dry_run = DryRun(self._rewriting(world.secrets.create_canary), world.observer.tell)
-        self._world = replace(world, inspectors=(*world.inspectors, dry_run))
+        self._world = replace(self._world, inspectors=(*world.inspectors, dry_run))
 
     # read-only
 
@@ -161,7 +166,7 @@ class Runner:
                 found = inspection.whole(situation, request.goal)
                 if stopped := self._stopped_by(found, situation, shown, request):
                     return stopped
-            with self._world.heard(), self._world.lease.held():
+            with self._world.heard(), self._world.lease.held(), self._patience.of_a_run():
                 return self._go(request, shown, inspection, found, began)
 
     def _go(
@@ -195,6 +200,7 @@ class Runner:
             world.observer.watching(),
             world.heard(),
             world.lease.held(),
+            self._patience.of_a_run(),
             world.telling(begun) as wrong,
             OwnCanary(world.secrets, world.observer) as own,
         ):
@@ -250,7 +256,8 @@ class Runner:
     def _rewriting(self, plant: Callable[[], SecretRef]) -> Rewriting:
         """``plant``: a migration's canary stays until its end, a command's own goes with it."""
         world = self._world
-        return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
+        observe = world.cluster.observe
+        return Rewriting(world.secrets, world.clock, world.observer, observe, self._limits, plant, self._patience)
 
     def _planned(self, situation: Situation, request: Request) -> Plan:
         plan = request.decide(situation)

@@ -34,6 +34,7 @@ from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
+_TIMEOUTS = {"connection_timeout": 20, "read_timeout": 120}  # seconds; the SDK's own are five minutes each
 _GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
@@ -58,6 +59,7 @@ def runner_for(
     from azext_kmsmigrate.arm.cluster import ArmCluster
     from azext_kmsmigrate.arm.resource_manager import ResourceManager
     from azext_kmsmigrate.arm.role_assigner import ArmRoles
+    from azext_kmsmigrate.arm.sign_in import StoredCredential
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -65,20 +67,32 @@ def runner_for(
     from azext_kmsmigrate.kube.lease import KubeLease
     from azext_kmsmigrate.kube.nodes import KubeNodes
     from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.patience import Patience
     from azext_kmsmigrate.stopping import Stop
 
     cluster = cluster_name(cmd, group, name)
     subscription = cluster.subscription
-    client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
+    credential = StoredCredential(lambda: _credential(cmd.cli_ctx, subscription))
+    client = get_mgmt_service_client(
+        cmd.cli_ctx,
+        ResourceType.MGMT_CONTAINERSERVICE,
+        subscription_id=subscription,
+        credential=credential,
+        **_TIMEOUTS,
+    )
     clock = SystemClock()
-    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
+    resources = get_mgmt_service_client(
+        cmd.cli_ctx, ResourceManager, subscription_id=subscription, credential=credential
+    ).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
-    api = Api(door.open, door.open_shared, clock)
     stop = Stop(clock, timeout)
-    stop.then += [door.hurry, api.hurry]
     observer = _observer(cmd.cli_ctx, progress, stop.at_once)
+    patience = Patience(clock, observer.tell, stop.due)
+    api = Api(door.open, door.open_shared, clock, of_run=patience)
+    patience.then += [door.hurry, api.hurry]
+    stop.then.append(patience.hurry)
     world = World(
-        cluster=ArmCluster(client, cluster, clock),
+        cluster=ArmCluster(client, cluster, clock, patience),
         secrets=KubeSecrets(api),
         journal=KubeJournalStore(api, cluster.resource_id),
         lease=KubeLease(api, clock, _me(), name, tell=observer.tell, take_over=take_over),
@@ -94,6 +108,7 @@ def runner_for(
         user=_me(),
         stop=stop,
         activity=ArmActivity(resources),
+        patience=patience,
     )
     return Runner(world, limits)
 
@@ -136,6 +151,14 @@ def azure_inspectors(cli_ctx: Any, client: Any, resources: Any, cluster: Cluster
         SurroundingsInspector(resources),
         UpgradeInspector(client, resources),
     )
+
+
+def _credential(cli_ctx: Any, subscription: str) -> Any:
+    """az's credential for what it has stored now."""
+    from azure.cli.core._profile import Profile
+
+    credential, _, _ = Profile(cli_ctx=cli_ctx).get_login_credentials(subscription_id=subscription)
+    return credential
 
 
 def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
@@ -188,20 +211,17 @@ class _Door:
 
         kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
         app = kubeconfig.server_app
-        signer = BearerToken(app, self._fetch_token, time.time) if app else Certificate()
+        signer = BearerToken(app, self._fetch_token, time.time, lambda: self._hurried) if app else Certificate()
         return Route.to(kubeconfig.server), tls_context(kubeconfig), signer
 
     def _fetch_token(self, server_app: str, anew: bool) -> tuple[str, float]:
-        from azure.cli.core._profile import Profile
         from azure.cli.core.auth.util import resource_to_scopes
 
         from azext_kmsmigrate.arm.faults import translated
 
         with translated("the cluster's API server", self._name):
-            # A new Profile each time: it reads what the CLI has stored since (a renewed federated token).
-            credential, _, _ = Profile(cli_ctx=self._cli_ctx).get_login_credentials(
-                subscription_id=self._name.subscription
-            )
+            # Made anew each time: it reads what the CLI has stored since (a renewed federated token).
+            credential = _credential(self._cli_ctx, self._name.subscription)
             token = credential.get_token(*resource_to_scopes(server_app), **(_issued_lately() if anew else {}))
         return token.token, float(token.expires_on)
 
@@ -325,7 +345,7 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
             logger.error("%s", problem.fix)
         next_command = getattr(result, "next_command", None)
         if next_command and not problem and not cmd.cli_ctx.only_show_errors:
-            sys.stderr.write(f"Next: {next_command}\n")
+            Output(sys.stderr).write(f"Next: {next_command}\n")
         _leave_with_exit_code(cmd.cli_ctx, result)
         return result
 

@@ -124,6 +124,14 @@ class LabClient:
         """The id of the newest version of a key: ``kms`` or ``kms-new``, or in another vault ``lab-kv2/kms``."""
         return str(self._ask("key-id", key=key))
 
+    def login_words(self) -> list[str]:
+        """A sign-in with the operator's secret: what is typed after ``az``."""
+        return list(self._ask("login"))
+
+    def federated_token(self, seconds: int) -> str:
+        """What the operator's pipeline gives a job to sign in with; it holds so many seconds."""
+        return str(self._ask("federated-token", seconds=seconds))
+
     def fault(self, kind: str, arg: str = "") -> None:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""
         self._ask("fault", kind=kind, arg=arg)

@@ -44,6 +44,8 @@ class Daemon:
             "cluster": lambda _: self._lab.azure.cluster(),
             "resource": lambda given: self._lab.azure.resource(given["id"]),
             "key-id": lambda given: self._lab.azure.key_id(given["key"]),
+            "federated-token": lambda given: self._lab.azure.federated_token(given["seconds"]),
+            "login": lambda _: self._lab.azure.login_command(),
             "mentions": lambda given: self._lab.azure.mentions(*(one.encode() for one in given["texts"])),
             "fault": lambda given: faults.inflict(self._lab, given["kind"], given["arg"]),
             "process-id": lambda _: os.getpid(),

@@ -21,6 +21,7 @@ from tests.lab.azure.roles import BUILT_IN
 from tests.lab.azure.rules import Change
 from tests.lab.azure.upgrade_rules import ApiUse
 from tests.lab.azure.vault_keys import RSA_OPERATIONS
+from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.encryption import identity_first, kms_first
 from tests.lab.laboratory import Laboratory
 from tests.lab.model import SECRETS_PREFIX
@@ -162,10 +163,19 @@ def _cluster_token_seconds(lab: Laboratory, words: list[str]) -> None:
 
 
 def _connections(lab: Laboratory, words: list[str]) -> None:
-    (how,) = _words(words, 1)
-    proxy = lab.proxy
-    if proxy is None:
+    if lab.proxy is None:
         raise BadFault("this lab has no proxy: start it with --proxy or --rtt-ms")
+    _network(lab.proxy, words, lab.options.rtt_ms)
+
+
+def _azure_connections(lab: Laboratory, words: list[str]) -> None:
+    if lab.azure.door is None:
+        raise BadFault("this lab has no proxy: start it with --proxy")
+    _network(lab.azure.door, words, 0.0)
+
+
+def _network(proxy: ConnectionProxy, words: list[str], rtt_ms: float) -> None:
+    (how,) = _words(words, 1)
     name, _, value = how.partition(":")
     if name == "slow" and value:
         proxy.pass_on(_number(value) / 1000)
@@ -173,8 +183,10 @@ def _connections(lab: Laboratory, words: list[str]) -> None:
         proxy.reset()
     elif how == "cut":
         proxy.cut()
+    elif how == "silent":
+        proxy.silence()
     elif how == "ok":
-        proxy.pass_on(lab.options.rtt_ms / 1000)
+        proxy.pass_on(rtt_ms / 1000)
     else:
         raise BadFault(f"connections cannot be {how}")
 
@@ -384,7 +396,16 @@ FAULTS: dict[str, Fault] = {
     "cluster-token-seconds": Fault(
         "S | ok", "tokens for the API servers end after S seconds, whatever they say", _cluster_token_seconds
     ),
-    "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
+    "connections": Fault(
+        "slow:MS|reset|cut|silent|ok",
+        "(with --proxy) round trip time, TCP resets, or nothing goes through to the API servers",
+        _connections,
+    ),
+    "azure-connections": Fault(
+        "slow:MS|reset|cut|silent|ok",
+        "(with --proxy) the same between az and Azure's sign-in and Resource Manager",
+        _azure_connections,
+    ),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(
         "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | leave-open NAMESPACE | allow",

@@ -16,6 +16,7 @@ import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.lab.azure.federation import ASSERTION_TYPE, Federation
 from tests.lab.azure.refusal import EntraError, ServiceError
 from tests.lab.azure.server import Request, Response, Router
 
@@ -54,6 +55,7 @@ class Identity:
     def __init__(self, principals: Iterable[Principal], base_url: Callable[[], str]) -> None:
         self._principals = {principal.client_id: principal for principal in principals}
         self._base_url = base_url
+        self.federation = Federation()
         self.token_seconds = _TOKEN_SECONDS
         self.cluster_seconds: int | None = None
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -215,6 +217,9 @@ class Identity:
                 "consented to by any user in the tenant."
             )
             raise EntraError(400, "unauthorized_client", message, number=700016)
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            self.federation.check(form.get("client_assertion", ""), principal.name)
+            return principal
         secret = form.get("client_secret")
         if not secret:
             names = "'client_assertion' or 'client_secret'"

@@ -47,6 +47,7 @@ from tests.lab.azure.server import HttpsServer, Router
 from tests.lab.azure.subscriptions import Subscriptions, subscription_document
 from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
+from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
 
@@ -76,6 +77,8 @@ class LocalAzure:
         self._faults = Faults()
         router = Router()
         self._server = HttpsServer("arm", self._authority.server_context(), router, self._log)
+        # What az uses; the control plane has a way of its own, which no outage of the user's network touches.
+        self.door = ConnectionProxy(self._server.base_url) if "proxy" in options.extra else None
         base_url = self._base_url
         identity = Identity([self.operator, self.cluster_identity], base_url)
         resources = Resources(base_url)
@@ -172,7 +175,7 @@ class LocalAzure:
         )
 
     def _base_url(self) -> str:
-        return self._server.base_url
+        return self.door.address if self.door else self._server.base_url
 
     @property
     def url(self) -> str:
@@ -186,6 +189,8 @@ class LocalAzure:
     def start(self) -> None:
         """Listen, and write the az profile into the directory."""
         self._server.start()
+        if self.door:
+            self.door.start()
         for vault in self.vaults.values():
             vault.start()
         self._environment = profile.environment(
@@ -214,6 +219,8 @@ class LocalAzure:
         if self.cloud_shell is not None:
             self.cloud_shell.stop()
             self.cloud_shell = None
+        if self.door:
+            self.door.stop()
         self._server.stop()
         for vault in self.vaults.values():
             vault.stop()
@@ -222,9 +229,14 @@ class LocalAzure:
         """From now on accepted PUTs drive this control plane, and its endpoint is in the kubeconfigs."""
         self._operations.attach(plane)
 
+    def federated_token(self, seconds: int) -> str:
+        """A token of the operator's pipeline, which Entra ID takes for it (a federated credential)."""
+        return self._identity.federation.token(self.operator.name, seconds)
+
     def vault_access(self) -> VaultAccess:
         identity = self.cluster_identity
-        return VaultAccess(self._identity.token_url, identity.client_id, identity.secret, self.ca_pem)
+        token_url = self._identity.token_url.replace(self._base_url(), self._server.base_url)
+        return VaultAccess(token_url, identity.client_id, identity.secret, self.ca_pem)
 
     def entra_trust(self) -> EntraTrust:
         return EntraTrust(self._identity.issuer, AKS_SERVER_APP, self.ca_pem, self.operator.object_id)
