@@ -15,6 +15,7 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.migration.advice import code_after
 from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.events import StepBegun, Waiting
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
@@ -199,6 +200,7 @@ class Run:
         if self._request.only:
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
+        self._world.say(code_after(self._situation.cluster))
         return self._result(
             RunState.COMPLETED,
             f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -13,10 +14,14 @@ from hypothesis import strategies as st
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Entry, KmsMigrateError
 from azext_kmsmigrate.loop import Request, command_of
-from azext_kmsmigrate.migration.facts import ClusterName, NetworkAccess, SupportPlan
+from azext_kmsmigrate.migration.advice import code_after
+from azext_kmsmigrate.migration.code import tools_named
+from azext_kmsmigrate.migration.facts import ClusterName, NetworkAccess, SupportPlan, Surroundings
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.migration.plan_file import PlanFile
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.results import RunState
+from tests.sim.cluster import SimCluster
 from tests.unit.situations import cluster
 
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
@@ -52,7 +57,7 @@ def test_who_gives_a_name_and_a_group_only_gets_the_options_too() -> None:
     assert "az aks start -g 'a(b)' -n blue." in error.fix
 
 
-@given(path=st.text(st.characters(exclude_categories=("C",)), min_size=1))
+@given(path=st.text(st.characters(exclude_categories=["C"]), min_size=1))
 def test_a_path_is_told_as_it_is_and_typed_as_a_shell_needs_it(path: str) -> None:
     error = KmsMigrateError(errors.PLAN_OUTDATED, path=path, name="blue", group="shop", changes="x")
     assert f"'{path}'" in error.what
@@ -110,3 +115,31 @@ def test_what_was_not_said_is_not_said_again(request_: Request, verb: str) -> No
 def test_a_plan_file_stands_for_its_goal() -> None:
     request = Request(Goal("1.29"), plan=PlanFile(Goal("1.29"), {}, {}), path="my plan.json")
     assert _options(request) == ["start", "-g", "shop", "-n", "blue", "--plan", "my plan.json"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "names"),
+    [
+        ({"managedBy": "terraform"}, ["Terraform"]),
+        ({"azd-env-name": "prod"}, ["the Azure Developer CLI"]),
+        ({"deployed": "by ArgoCD and fluxcd"}, ["Argo CD", "Flux"]),
+        ({"team": "terraforming Mars"}, []),
+    ],
+)
+def test_a_tag_tells_which_tool_describes_the_cluster(tags: dict[str, str], names: list[str]) -> None:
+    assert [tool.name for tools in tools_named(tags).values() for tool in tools] == names
+
+
+def test_at_the_end_the_code_is_named_with_the_fields_to_change() -> None:
+    sim = SimCluster(supported=True)
+    run = sim.start()
+    assert run.state is RunState.COMPLETED
+    (told,) = [line for line in sim.said if line.startswith("Before Terraform")]
+    assert sim.azure.show().kms.key_id in told
+    assert run.cluster.kubernetes_version in told
+
+
+def test_a_tool_that_a_tag_names_is_told_where_it_keeps_what_was_changed() -> None:
+    seen = replace(cluster(), surroundings=Surroundings(tags={"managed": "terraform"}))
+    assert "key_management_service, kubernetes_version" in code_after(seen)
+    assert "key_management_service" not in code_after(cluster())
