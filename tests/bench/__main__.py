@@ -28,6 +28,7 @@ ROUND_TRIP_MS = 20
 # About a twentieth of the Secrets, of all sizes.
 PART = '-l "app.kubernetes.io/name in (app-1,app-2)" '
 WORKERS = (8, 16, 32)  # of the Go client
+CLUSTERS = (500, 5_000)
 VERBS = ("GET", "PATCH")
 
 
@@ -96,6 +97,13 @@ class Bench:
             self._lab.fault("compact")
             m.many.append(contest.ours(self._secrets))
             self._note(f"ours, {self._secrets:,} Secrets: {_text(m.many[-1])}")
+
+        for clusters in CLUSTERS:
+            self._lab.fault("fleet", f"10 {clusters}")
+            for _ in range(sizes.repeats):
+                count, cost = contest.fleet()
+                m.listed.setdefault(count, []).append(cost)
+            self._note(f"list of {clusters:,} clusters: {cost.seconds:.1f} s")
 
     def _near(self, turn: str, neighbour: Neighbour) -> None:
         m = self.measured

@@ -11,6 +11,7 @@ from typing import Any
 from tests.az import AZ
 from tests.bench.neighbour import NAME
 from tests.bench.processes import Clocks, CommandFailed, Cost, run
+from tests.lab.azure.fleet import MANAGEMENT_GROUP
 from tests.lab.client import LabClient
 from tests.lab.controlplane.real import binaries
 from tests.lab.model import StoredForm
@@ -122,6 +123,12 @@ class Contest:
         self._check_all_forms()
         said = json.loads(cost.stdout)
         return Bare(said["secrets"], workers, said["seconds"], cost, used)
+
+    def fleet(self) -> tuple[int, Cost]:
+        """``list`` of the lab's fleet, and how many clusters it gave."""
+        words = ["aks", "kms-migrate", "list", "--management-groups", MANAGEMENT_GROUP]
+        cost = _done(run([str(AZ), *words], self._environment, self.lab.directory))
+        return len(json.loads(cost.stdout)), cost
 
     def _check_all_forms(self) -> None:
         forms = self.lab.etcd()

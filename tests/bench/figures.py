@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.contenders import SETTLE_SECONDS, Bare, Ours, Pipe
+from tests.bench.processes import Cost
 
 MEGABYTE = 1_000_000
 OTHERS = "others on this machine"
@@ -52,6 +53,8 @@ class Measurements:
     idle: dict[str, list[float]] = field(default_factory=dict)
     during_ours: dict[str, list[float]] = field(default_factory=dict)
     during_pipe: dict[str, list[float]] = field(default_factory=dict)
+    listed: dict[int, list[Cost]] = field(default_factory=dict)
+    """``list`` by the number of clusters."""
 
 
 def figures(m: Measurements) -> list[Figure]:
@@ -84,6 +87,8 @@ def figures(m: Measurements) -> list[Figure]:
         found.append(Figure("client CPU a Secret patched", _median(each), "ms", 0.5, False, 0.3, basis, {"runs": each}))
     if m.few and (largest := m.many or m.near):
         found.append(_growth(m.few, largest))
+    if m.listed:
+        found += _listing(m.listed)
     return found
 
 
@@ -200,6 +205,19 @@ def _growth(few: Sequence[Ours], many: Sequence[Ours]) -> Figure:
         basis,
         {"few, s a Secret": small, "many, s a Secret": large},
     )
+
+
+def _listing(listed: dict[int, list[Cost]]) -> list[Figure]:
+    few, many = min(listed), max(listed)
+    seconds = [one.seconds for one in listed[many]]
+    peaks = {count: _median([one.peak / MEGABYTE for one in costs]) for count, costs in listed.items()}
+    basis = f"median of {len(seconds)}, az's start included; CPU {_median([one.cpu for one in listed[many]]):.1f} s"
+    each = (peaks[many] - peaks[few]) / (many - few) * 1000
+    grown = f"{peaks[few]:.0f} MB at {few:,}, {peaks[many]:.0f} MB at {many:,} clusters"
+    return [
+        Figure(f"list of {many:,} clusters", _median(seconds), "s", 10, False, None, basis, {"runs": seconds}),
+        Figure("list, memory a cluster more", each, "KB", 8, False, None, grown),
+    ]
 
 
 def _median(values: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 import yaml
 from knack.help_files import helps
@@ -190,6 +191,35 @@ def test_every_command_has_a_table_all_the_way_through_a_migration(up: UpLab) ->
     assert {"report", "list"} | set(shown) >= set(NAMES)  # those two have tests of their own tables
     assert re.search(r"^upgrade +1\.26.* no ", shown["plan"], re.MULTILINE) or "no " in shown["plan"]
     assert "True" in shown["verify"]
+
+
+# the question
+
+
+@pytest.mark.az
+@pytest.mark.parametrize(
+    ("words", "final"), [(("start",), "Cannot be undone: upgrade."), (("disable-kms",), ""), (("rewrite-secrets",), "")]
+)
+def test_a_confirmation_names_the_cluster_and_what_cannot_be_undone_and_no_changes_nothing(
+    az: Az, words: tuple[str, ...], final: str
+) -> None:
+    child = pexpect.spawn(
+        str(AZ),
+        ["aks", "kms-migrate", *words, "-g", "lab", "-n", az.lab.name],
+        env=az.environment,
+        cwd=az.lab.directory,
+        dimensions=(50, 200),
+        timeout=60,
+        encoding="utf-8",
+    )
+    child.expect(re.escape("? (y/N): "))
+    asked = (child.before or "").splitlines()[-1]
+    assert asked == f"{final} Go on with cluster '{az.lab.name}' in resource group 'lab'".lstrip()
+    child.sendline("n")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert az.lab.puts() == []
 
 
 # the command to type next

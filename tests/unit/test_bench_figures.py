@@ -85,3 +85,11 @@ def test_the_table_says_what_holds_and_what_does_not() -> None:
 def test_a_percentile_of_few_values_is_the_highest() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
     assert percentile([float(n) for n in range(200)], 0.5) == 100.0
+
+
+def test_a_list_is_judged_by_its_time_at_most_clusters_and_by_the_memory_that_a_cluster_more_takes() -> None:
+    listed = {500: [cost(1.0, megabytes=70)], 5_000: [cost(seconds, megabytes=97) for seconds in (11.0, 4.0, 5.0)]}
+    figure = found(Measurements(listed=listed))
+    assert figure["list of 5,000 clusters"].value == pytest.approx(5.0)
+    assert figure["list of 5,000 clusters"].holds
+    assert figure["list, memory a cluster more"].value == pytest.approx(6.0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.cli.core.azclierror import AzCLIError, InvalidArgumentValueError
 
-from azext_kmsmigrate._validators import complete_check_ids, validate_skipped_checks, validate_target
+from azext_kmsmigrate._validators import complete_check_ids, validate_scope, validate_skipped_checks, validate_target
 
 KEY = "https://vault.vault.azure.net/keys/etcd/0123456789abcdef0123456789abcdef"
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
@@ -140,3 +140,10 @@ def test_an_id_that_is_none_is_refused_with_those_that_are_near(typed: str, near
 def test_ids_are_completed() -> None:
     assert complete_check_ids("c-0") == [f"C-0{n}" for n in range(1, 8)]
     assert complete_check_ids("x") == []
+
+
+def test_clusters_are_listed_of_subscriptions_or_of_management_groups() -> None:
+    for subscriptions, groups in (([], ["corp"]), (["sub"], None), (None, None)):
+        validate_scope(SimpleNamespace(subscriptions=subscriptions, management_groups=groups))
+    with pytest.raises(InvalidArgumentValueError, match="KMSM541"):
+        validate_scope(SimpleNamespace(subscriptions=["sub"], management_groups=["corp"]))
