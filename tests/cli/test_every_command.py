@@ -151,7 +151,6 @@ def test_every_output_format_of_az(az: Az, output: str) -> None:
 @pytest.mark.parametrize(
     ("words", "query", "said"),
     [
-        (("show",), "cluster.kubernetesVersion", "1.26.15"),
         (("plan",), "steps[0].id", "disable-kms"),
         (("check", "--skip-check", "C-04"), "checks[?id=='C-04'].outcome", "skipped"),
         (("verify", "--settle-seconds", "0"), "storedAs", "kms-v1"),
