@@ -14,6 +14,7 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.migration.chronicle import ChecksRecord, Observation, RunRecord
 from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.events import StepBegun, Waiting
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
@@ -148,6 +149,9 @@ class Run:
         self._reconciled = False
         self._conflicts = 0
         self._unheard = 0.0
+        run = RunRecord(verb_of(request), world.user, world.now(), world.account, world.tool)
+        self._deeds.note(self._deeds.journal.chronicle.with_run(run).with_checks(_asked(found, world.now())))
+        self._note_seen(first.cluster)
 
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
@@ -161,6 +165,7 @@ class Run:
         except KmsMigrateError as error:
             if not self._ended and isinstance(error, Refused) and not self._stopping.results:
                 raise
+            self._deeds.close(RunState.FAILED, error.entry.code)
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=self._told(error))
@@ -179,8 +184,10 @@ class Run:
                 self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
             )
         if stop:
+            self._deeds.close(RunState.STOPPED)
             return self._result(RunState.STOPPED, stop, self._command)
         if self._request.only:
+            self._deeds.close(RunState.COMPLETED)
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
         return self._result(
@@ -299,11 +306,17 @@ class Run:
         until = self._world.clock.monotonic() + _PATIENCE
         while True:
             try:
-                return observe(self._world, frozenset(self._proven))
+                situation = observe(self._world, frozenset(self._proven))
+                self._note_seen(situation.cluster)
+                return situation
             except AzureError as error:
                 if error.entry not in _UNCERTAIN or self._world.clock.monotonic() > until:
                     raise
                 self._pause(_PAUSE, error.what)
+
+    def _note_seen(self, cluster: ClusterFacts) -> None:
+        seen = Observation(self._world.now(), cluster.kms_state.value, str(cluster.version), cluster.kms.key_id)
+        self._deeds.note(self._deeds.journal.chronicle.with_observation(seen))
 
     def _pause(self, seconds: float, why: str) -> None:
         until = self._world.clock.monotonic() + seconds
@@ -337,6 +350,11 @@ def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:
     """For the journal: the checks that would stop a run, and are not asked because the user said so."""
     stopping = (r.check.id for r in found.skipped if r.check.severity is Severity.BLOCK)
     return tuple(SkippedCheck(check, world.user, world.now()) for check in stopping)
+
+
+def _asked(found: Preflight, now: str) -> ChecksRecord:
+    ids = (tuple(r.check.id for r in some) for some in (found.warnings, found.unknown, found.skipped))
+    return ChecksRecord(now, found.passed, *ids)
 
 
 def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:
@@ -376,6 +394,9 @@ def stops_here(situation: Situation, request: Request) -> str:
 
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
-    whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
-    command = COMMAND_OF[request.only] if request.only else whole
-    return f"{command} {cluster.name.option_text}"
+    return f"{verb_of(request)} {cluster.name.option_text}"
+
+
+def verb_of(request: Request) -> str:
+    """What was typed, without its options."""
+    return COMMAND_OF[request.only] if request.only else f"az aks kms-migrate {'revert' if request.back else 'start'}"
