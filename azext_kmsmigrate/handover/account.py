@@ -12,6 +12,7 @@ from datetime import datetime
 from azext_kmsmigrate.checks.catalogue import CHECKS
 from azext_kmsmigrate.handover.document import (
     AskedDocument,
+    ChecksDocument,
     CourseDocument,
     KeyDocument,
     MigrationDocument,
@@ -196,22 +197,16 @@ def _courses(proof: ProofRecord) -> list[CourseDocument]:
     ]
 
 
-def _checks(journal: Journal | None) -> AskedDocument:
-    asked = journal.chronicle.checks if journal else None
+def _checks(journal: Journal | None) -> ChecksDocument:
+    asked = journal.chronicle.checks if journal else ()
     known = {skipped.id: skipped for skipped in journal.skipped_checks} if journal else {}
-    ids = dict.fromkeys([*known, *(asked.skipped if asked else ())])
-    return AskedDocument(
-        at=asked.at if asked else None,
-        passed=asked.passed if asked else None,
-        warned=_named(asked.warned if asked else ()),
-        unknown=_named(asked.unknown if asked else ()),
-        skipped=[
-            SkippedDocument(
-                check,
-                _TITLES.get(check, ""),
-                known[check].by if check in known else None,
-                known[check].at if check in known else None,
-            )
+    ids = dict.fromkeys([*known, *(check for one in asked for check in one.skipped)])
+    return ChecksDocument(
+        [AskedDocument(a.at, a.passed, _named(a.warned), _named(a.unknown), _named(a.skipped)) for a in asked],
+        [
+            SkippedDocument(check, _TITLES.get(check, ""), known[check].by, known[check].at)
+            if check in known
+            else SkippedDocument(check, _TITLES.get(check, ""), None, None)
             for check in ids
         ],
     )

@@ -17,7 +17,14 @@ class Code:
     text: str
 
 
-Piece = str | Code
+@dataclass(frozen=True)
+class Stamp:
+    """A time in UTC, ISO 8601, where a heading says that it is UTC."""
+
+    at: str
+
+
+Piece = str | Code | Stamp
 Lines = tuple[Piece, ...]
 """Pieces, each on a line of its own."""
 

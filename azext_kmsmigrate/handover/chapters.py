@@ -14,27 +14,15 @@ from azext_kmsmigrate.handover.blocks import (
     Paragraph,
     Piece,
     Rates,
+    Stamp,
     Table,
     Timeline,
 )
 from azext_kmsmigrate.handover.document import ProofDocument, Report, ReportedStepDocument, RunDocument
-from azext_kmsmigrate.handover.instant import instant, seconds_between
-from azext_kmsmigrate.handover.judgement import NAMES
+from azext_kmsmigrate.handover.instant import moment, seconds_between
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.report.words import duration
 from azext_kmsmigrate.results import CountsDocument, EvidenceDocument, PassDocument
-
-_NAMES = {state.value: name for state, name in NAMES.items()}
-
-
-def moment(text: str | None) -> str:
-    """A time as people read it."""
-    at = instant(text or "")
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else text or "not known"
-
-
-def state(kms: str) -> str:
-    """A KMS state as people call it."""
-    return _NAMES.get(kms, kms)
 
 
 def chapters(report: Report) -> Iterator[Chapter]:
@@ -75,17 +63,17 @@ def _keys(report: Report) -> Iterator[Block]:
 def _then_and_now(report: Report) -> Iterator[Block]:
     now, last = report.now, report.timeline[-1] if report.timeline else None
     rows: list[tuple[Lines, ...]] = [
-        _compared("KMS", state(last.kms) if last else "", state(now.kms)),
+        _compared("KMS", spoken(last.kms) if last else "", spoken(now.kms)),
         _compared("Key", (last and last.key_id) or "", now.key_id or "", code=True),
         _compared("Kubernetes", last.kubernetes_version if last else "", now.kubernetes_version),
-        (("Vault access",), ("",), (now.key_vault_network_access or "none",)),
-        (("Provisioning state",), ("",), (now.provisioning_state,)),
+        (("Vault access",), ("not recorded",), (now.key_vault_network_access or "none",)),
+        (("Provisioning state",), ("not recorded",), (now.provisioning_state,)),
         (
             ("Node pools",),
             ("",),
             (", ".join(f"{pool} {version}" for pool, version in now.node_pools.items()) or "none",),
         ),
-        (("At work now",), ("",), (now.runner or "nobody",)),
+        (("At work",), ("not recorded",), (now.runner or "nobody",)),
     ]
     recorded = f"Recorded {moment(last.start)}" if last else "Recorded"
     columns = ("Fact", recorded, f"Observed {moment(now.observed_at)}")
@@ -104,8 +92,8 @@ def _compared(fact: str, then: str, now: str, *, code: bool = False) -> tuple[Li
 
 def _timeline(report: Report) -> Iterator[Block]:
     yield Timeline(report, _exposure(report))
-    rows = tuple(((moment(event.at),), (event.what,)) for event in report.events)
-    yield Table("What happened when", ("Time", "What"), rows)
+    rows = tuple(((Stamp(event.at),), (event.what,)) for event in report.events)
+    yield Table("What happened when", ("Time (UTC)", "What"), rows)
 
 
 def _exposure(report: Report) -> str:
@@ -128,16 +116,17 @@ def _steps(report: Report) -> Block:
     if not report.steps:
         return Paragraph("No step is recorded yet.")
     rows = tuple(((step.title, Code(step.id)), (step.status,), _when(step), _what(step)) for step in report.steps)
-    return Table("The steps, as their newest run left them", ("Step", "Status", "When", "What"), rows)
+    return Table("The steps, as their newest run left them", ("Step", "Status", "When (UTC)", "What"), rows)
 
 
 def _when(step: ReportedStepDocument) -> Lines:
     took = step.duration_seconds
-    return (moment(step.started_at), *([duration(took)] if took is not None else []))
+    return (Stamp(step.started_at), *([duration(took)] if took is not None else []))
 
 
 def _what(step: ReportedStepDocument) -> Lines:
-    return tuple(part for part in (step.detail, counted(step.secrets) if step.secrets else "") if part) or ("",)
+    detail: Piece = Code(step.detail) if step.detail.startswith("https://") else step.detail
+    return tuple(part for part in (detail, counted(step.secrets) if step.secrets else "") if part) or ("",)
 
 
 def counted(counts: CountsDocument) -> str:
@@ -219,27 +208,30 @@ def _servers(one: PassDocument) -> Lines:
 
 
 def _checks(report: Report) -> Iterator[Block]:
-    asked = report.checks
-    if asked.at is None and not asked.skipped:
+    asked, skipped = report.checks.asked, report.checks.skipped
+    if not asked and not skipped:
         yield Paragraph("The journal does not tell what the checks found.")
         return
-    if asked.at is not None:
+    for one in asked:
         yield Paragraph(
-            f"Asked {moment(asked.at)}: {asked.passed} passed, {len(asked.warned)} warned, "
-            f"{len(asked.unknown)} could not look, {len(asked.skipped)} left out."
+            f"{'Asked' if one is asked[0] else 'Asked again, before the newest run,'} {moment(one.at)}: {one.passed} "
+            f"passed, {len(one.warned)} warned, {len(one.unknown)} could not look, {len(one.skipped)} were left out."
         )
     rows: list[tuple[Lines, ...]] = [
         (
-            (Code(one.id),),
+            (Code(check.id),),
             ("Left out",),
-            (one.title, f"by {one.by}, {moment(one.at)}" if one.by else "by who ran it; it would only have warned"),
+            (check.title, f"by {check.by}, {moment(check.at)}" if check.by else "it would have stopped nothing"),
         )
-        for one in asked.skipped
+        for check in skipped
     ]
-    rows += [((Code(one.id),), ("Warned",), (one.title,)) for one in asked.warned]
-    rows += [((Code(one.id),), ("Could not look",), (one.title,)) for one in asked.unknown]
+    for outcome, named in (
+        ("Warned", [check for one in asked for check in one.warned]),
+        ("Could not look", [check for one in asked for check in one.unknown]),
+    ):
+        rows += [((Code(check.id),), (outcome,), (check.title,)) for check in dict.fromkeys(named)]
     if rows:
-        yield Table("Checks that did not simply pass", ("Check", "Outcome", "What it asks"), tuple(rows))
+        yield Table("Checks that did not simply pass", ("Check", "Outcome", "What has to be true"), tuple(rows))
 
 
 def _runs(report: Report) -> Iterator[Block]:
@@ -252,7 +244,7 @@ def _runs(report: Report) -> Iterator[Block]:
         ((str(number),), _typed(run), _lasted(run), _ended(run, report))
         for number, run in enumerate(report.runs, report.runs_left_out + 1)
     )
-    yield Table("Runs, and who typed them", ("Run", "Command, and by whom", "When", "Ended"), rows)
+    yield Table("Runs, and who typed them", ("Run", "Command, and by whom", "When (UTC)", "Ended"), rows)
 
 
 def _typed(run: RunDocument) -> Lines:
@@ -261,7 +253,7 @@ def _typed(run: RunDocument) -> Lines:
 
 def _lasted(run: RunDocument) -> Lines:
     took = seconds_between(run.started_at, run.ended_at)
-    return (moment(run.started_at), *([duration(took)] if took is not None else []))
+    return (Stamp(run.started_at), *([duration(took)] if took is not None else []))
 
 
 def _ended(run: RunDocument, report: Report) -> Lines:

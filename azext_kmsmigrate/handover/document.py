@@ -130,7 +130,7 @@ class ProofDocument:
 
 @dataclass(frozen=True)
 class SkippedDocument:
-    """A check that was left out. ``by`` and ``at`` are null where the journal does not keep them."""
+    """A check that was left out. ``by`` and ``at`` are null for one that would have stopped nothing."""
 
     id: str
     title: str
@@ -140,7 +140,7 @@ class SkippedDocument:
 
 @dataclass(frozen=True)
 class NamedCheckDocument:
-    """A check that warned or could not look."""
+    """A check by its id."""
 
     id: str
     title: str
@@ -148,12 +148,20 @@ class NamedCheckDocument:
 
 @dataclass(frozen=True)
 class AskedDocument:
-    """The checks before the newest run."""
+    """The checks before one run."""
 
-    at: str | None
-    passed: int | None
+    at: str
+    passed: int
     warned: list[NamedCheckDocument]
     unknown: list[NamedCheckDocument]
+    skipped: list[NamedCheckDocument]
+
+
+@dataclass(frozen=True)
+class ChecksDocument:
+    """``asked``: before the first run, and before the newest. ``skipped``: what was left out in any run."""
+
+    asked: list[AskedDocument]
     skipped: list[SkippedDocument]
 
 
@@ -200,7 +208,7 @@ class Report:
     events: list[EventDocument]
     steps: list[ReportedStepDocument]
     proofs: list[ProofDocument]
-    checks: AskedDocument
+    checks: ChecksDocument
     keys: list[KeyDocument]
     manual: list[ManualDocument]
     runs: list[RunDocument]

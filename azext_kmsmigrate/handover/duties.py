@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from azext_kmsmigrate.handover.instant import moment
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.migration import advice
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.journal import Journal
@@ -30,7 +32,7 @@ def keys_to_keep(cluster: ClusterFacts, journal: Journal | None) -> Iterator[Key
     """The cluster's key of now first, then every other key that was in use, newest first."""
     now = cluster.kms.key_id if cluster.kms.enabled else ""
     if now:
-        uses = [f"the cluster's key now ({cluster.kms_state.value})"]
+        uses = [f"the cluster's key now ({spoken(cluster.kms_state.value)})"]
         if journal and journal.original_kms and journal.original_kms.key_id == now:
             uses.append("the key of KMS v1 before the migration")
         yield KeyToKeep(
@@ -61,7 +63,7 @@ def _former_key(key: str, cluster: ClusterFacts, journal: Journal | None) -> Key
             key, (use,), "At least until KMS is on again and all Secrets are proven: AKS needs it after KMS is off"
         )
     off = _proven_off(journal)
-    backups = f"no copy of etcd from before {off}" if off else "no copy of etcd from before the migration"
+    backups = f"no copy of etcd from before {moment(off)}" if off else "no copy of etcd from before the migration"
     return KeyToKeep(
         key, (use,), f"Until the cluster's key has been changed once more, and {backups} may have to be restored"
     )
@@ -90,8 +92,8 @@ def _after(cluster: ClusterFacts, journal: Journal) -> Iterator[ManualDocument]:
     name, key = cluster.name.option_text, cluster.kms.key_id
     yield ManualDocument(
         f"Before pipelines, Terraform or Bicep write to this cluster again: bring their code to what is now, "
-        f"Kubernetes {cluster.version}" + (f" and KMS on with {key}" if cluster.kms.enabled else ""),
-        None,
+        f"Kubernetes {cluster.version}" + (", and KMS on with this key version" if cluster.kms.enabled else ""),
+        key if cluster.kms.enabled else None,
     )
     if cluster.kms.enabled and cluster.kms.network_access is NetworkAccess.PRIVATE:
         yield ManualDocument(
@@ -107,7 +109,7 @@ def _after(cluster: ClusterFacts, journal: Journal) -> Iterator[ManualDocument]:
             )
     if journal.forced_until and cluster.forced_until == journal.forced_until:
         yield ManualDocument(
-            f"Take away the override of upgrades; by itself it ends {cluster.forced_until}",
+            f"Take away the override of upgrades; by itself it ends {moment(cluster.forced_until)}",
             f"az aks update {name} --disable-force-upgrade",
         )
     if journal.skipped_checks:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from azext_kmsmigrate.handover.blocks import Rates, Timeline
-from azext_kmsmigrate.handover.chapters import state
 from azext_kmsmigrate.handover.document import Report
 from azext_kmsmigrate.handover.markup import Markup, tag
 from azext_kmsmigrate.handover.plot import Bar, Scale, rates, scale_of
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.migration.facts import KmsState
 
 _LOOKS = {KmsState.V1.value: "v1", KmsState.OFF.value: "off"}
@@ -39,7 +39,7 @@ def timeline(figure: Timeline) -> Markup:
         aria_label=f"Timeline from {scale.start:%Y-%m-%d %H:%M:%S UTC} to {end}. {figure.caption}",
     )
     kinds = dict.fromkeys(one.kms for one in report.timeline)
-    entries = [tag("li", _sample(_look(kms)), _named(kms)) for kms in kinds]
+    entries = [tag("li", _sample(_look(kms)), spoken(kms)) for kms in kinds]
     if report.exposure.start:
         entries.append(tag("li", _sample("hatched", fill="url(#hatching)"), "exposure"))
     return tag("figure", drawing, tag("ul", *entries, class_="legend"), caption)
@@ -54,7 +54,7 @@ def _states(report: Report, scale: Scale) -> Iterator[Markup]:
         if bar.width >= _ROOM:
             yield tag(
                 "text",
-                _named(one.kms),
+                spoken(one.kms),
                 x=f"{bar.left + bar.width / 2:.2f}%",
                 y="35",
                 text_anchor="middle",
@@ -122,10 +122,6 @@ def _line(purpose: str) -> str:
 
 def _look(kms: str) -> str:
     return _LOOKS.get(kms, "v2")
-
-
-def _named(kms: str) -> str:
-    return "KMS off" if kms == KmsState.OFF.value else state(kms)
 
 
 def _name(words: str, y: int) -> Markup:

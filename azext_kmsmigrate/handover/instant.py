@@ -23,5 +23,11 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     return (ended - began).total_seconds()
 
 
+def moment(text: str | None) -> str:
+    """A time as people read it; what is none stays as it is."""
+    at = instant(text or "")
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else text or "an unknown time"
+
+
 def written(moment: datetime) -> str:
     return moment.strftime(_FORM)

@@ -17,19 +17,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from azext_kmsmigrate.handover.document import DifferenceDocument, Verdict
+from azext_kmsmigrate.handover.instant import moment
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.migration.chronicle import Observation
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
 from azext_kmsmigrate.migration.journal import Direction, Journal
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.proof import ProofRecord
 from azext_kmsmigrate.migration.step import StepId, StepStatus
-
-NAMES = {
-    KmsState.OFF: "off",
-    KmsState.V1: "KMS v1",
-    KmsState.V2: "KMS v2",
-    KmsState.PLATFORM: "KMS data encryption",
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ def _not_recorded(cluster: ClusterFacts, plan: Plan) -> Judgement:
         Verdict.NOT_RECORDED,
         "No migration is recorded on this cluster",
         (
-            f"Azure says that KMS is {_now(cluster)}, on Kubernetes {cluster.version}.",
+            f"Azure says: {_now(cluster)}, Kubernetes {cluster.version}.",
             "The cluster holds no journal of this tool: none has been run here, or the ConfigMap "
             "kube-system/aks-kms-migrate was deleted. How the Secrets are stored is not known from this; "
             "'az aks kms-migrate verify' proves it at any time.",
@@ -74,7 +69,7 @@ def _unfinished(
     back = journal.direction is Direction.BACK
     told = []
     if journal.exposed_from and not journal.exposed_to:
-        told.append(f"Secrets may be stored without KMS encryption since {journal.exposed_from}; none is lost.")
+        told.append(f"Secrets may be stored without KMS encryption since {moment(journal.exposed_from)}; none is lost.")
     if plan.steps:
         left = ", ".join(step.id.value for step in plan.steps)
         told.append(f"Left to do: {left}.")
@@ -94,7 +89,7 @@ def _unfinished(
 
 def _since(journal: Journal) -> str:
     done = [record.id.value for record in journal.steps if record.status is StepStatus.DONE]
-    return f"begun {journal.started_at}, done up to {done[-1]}" if done else f"begun {journal.started_at}"
+    return f"begun {moment(journal.started_at)}" + (f", done up to {done[-1]}" if done else "")
 
 
 def _standing_proof(journal: Journal) -> str:
@@ -102,21 +97,21 @@ def _standing_proof(journal: Journal) -> str:
     for step in (StepId.ENCRYPT_SECRETS, StepId.DECRYPT_SECRETS):
         proof = journal.chronicle.proof_of(step)
         if proof is not None and proof.holds:
-            return f"Last proven: every Secret stored as {proof.stored_as}, {proof.finished_at}."
+            return f"Last proven: every Secret stored as {proof.stored_as}, {moment(proof.finished_at)}."
     return "No proof is recorded yet."
 
 
 def _ended(
     cluster: ClusterFacts, journal: Journal, plan: Plan, differences: tuple[DifferenceDocument, ...]
 ) -> Judgement:
-    name = NAMES[_goal(journal)]
+    name = spoken(_goal(journal).value)
     proof = journal.chronicle.proof_of(StepId.ENCRYPT_SECRETS)
     following = _command("start" if plan.pending else "verify", cluster)
     if proof is None or not proof.holds or proof.stored_as != _form(journal):
         lacks = "; ".join(proof.missing) if proof else "an older version of this tool kept none"
         return Judgement(
             Verdict.UNPROVEN,
-            f"Ended {journal.completed_at}, but no proof of it is kept here",
+            f"Ended {moment(journal.completed_at)}, but no proof of it is kept here",
             (
                 f"The journal says that {name} was on and every Secret proven. The evidence itself is not in it: "
                 f"{lacks or 'what is there is of another form'}.",
@@ -129,14 +124,14 @@ def _ended(
     if any(difference.grave for difference in differences):
         return Judgement(
             Verdict.CHANGED,
-            f"Changed since it was proven: KMS is {_now(cluster)} now",
+            f"Changed since it was proven: {_now(cluster)} now",
             (held, "What is seen now is otherwise, so that this proof says nothing about today."),
             differences,
             following,
         )
     return Judgement(
         Verdict.PROVEN,
-        f"Proven: every Secret stored under {name}, {proof.finished_at}",
+        f"Proven on {moment(proof.finished_at)[:10]}: every Secret is stored under {name}",
         (held, "Azure says today what it said then. No Secret was looked at for this report."),
         differences,
         following,
@@ -147,7 +142,7 @@ def _held(proof: ProofRecord, name: str) -> str:
     total = proof.passes[-1].counts.total if proof.passes else 0
     sign = {"direct": "the API servers' own counters", "behavioural": "a canary Secret from before the change"}
     return (
-        f"A pass over all {total:,} Secrets that ended {proof.finished_at} found every one stored under {name}. "
+        f"A pass over all {total:,} Secrets, ended {moment(proof.finished_at)}, found every one stored under {name}. "
         f"Sign of what the API servers write: {sign.get(proof.grade, proof.grade)} (grade {proof.grade})."
     )
 
@@ -157,7 +152,7 @@ def _differences(cluster: ClusterFacts, journal: Journal) -> Iterator[Difference
     then = _recorded(journal)
     if then is not None:
         if then.kms != cluster.kms_state.value:
-            yield DifferenceDocument("KMS", then.kms, then.at, cluster.kms_state.value, grave=True)
+            yield DifferenceDocument("KMS state", then.kms, then.at, cluster.kms_state.value, grave=True)
         if cluster.kms.enabled and then.key_id != cluster.kms.key_id:
             yield DifferenceDocument("Key", then.key_id or "none", then.at, cluster.kms.key_id, grave=True)
         if then.kubernetes_version and then.kubernetes_version != str(cluster.version):
@@ -190,7 +185,7 @@ def _form(journal: Journal) -> str:
 
 
 def _now(cluster: ClusterFacts) -> str:
-    return NAMES[cluster.kms_state]
+    return spoken(cluster.kms_state.value)
 
 
 def _command(verb: str, cluster: ClusterFacts) -> str:

@@ -14,14 +14,17 @@ from azext_kmsmigrate.handover.blocks import (
     Paragraph,
     Piece,
     Rates,
+    Stamp,
     Table,
     Timeline,
 )
-from azext_kmsmigrate.handover.chapters import chapters, moment, state
+from azext_kmsmigrate.handover.chapters import chapters
 from azext_kmsmigrate.handover.document import Report
+from azext_kmsmigrate.handover.instant import moment
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.report.words import harmless
 
-_MEANINGFUL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&^$]|(?<![\w.])-(?![\w])|:(?=//)|(?<=www)\.)")
+_MEANINGFUL = re.compile(r"([\\`*_{}\[\]<>#!|~&$]|(?<![\w.])-(?![\w])|:(?=//)|(?<=www)\.)")
 
 
 def markdown(report: Report) -> str:
@@ -43,8 +46,8 @@ def _document(report: Report) -> Iterator[str]:
         yield ""
         for one in report.differences:
             yield (
-                f"- {plain(one.what)}: recorded {plain(state(one.recorded))} ({plain(moment(one.recorded_at))}), "
-                f"now {plain(state(one.observed))}"
+                f"- {plain(one.what)}: recorded {plain(spoken(one.recorded))} ({plain(moment(one.recorded_at))}), "
+                f"now {plain(spoken(one.observed))}"
             )
         yield ""
     for sentence in report.told:
@@ -84,7 +87,12 @@ def _lines(lines: Lines) -> str:
 
 
 def _piece(piece: Piece) -> str:
-    return code(piece.text) if isinstance(piece, Code) else plain(piece)
+    match piece:
+        case Code():
+            return code(piece.text)
+        case Stamp():
+            return plain(moment(piece.at).removesuffix(" UTC"))
+    return plain(piece)
 
 
 def plain(words: str) -> str:

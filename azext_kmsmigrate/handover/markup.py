@@ -16,8 +16,9 @@ class Markup(str):
 
 
 def text(words: str) -> Markup:
-    """Words as markup: one line, no character of it means anything."""
-    return Markup(html.escape(harmless(words)))
+    """Words as markup: one line, no character of it means anything. A space at either end stays: more may follow."""
+    before, after = words[:1].isspace(), words[1:] and words[-1].isspace()
+    return Markup(f"{' ' if before else ''}{html.escape(harmless(words))}{' ' if after else ''}")
 
 
 def tag(name: str, /, *inner: str, **attributes: str | None) -> Markup:

@@ -15,13 +15,16 @@ from azext_kmsmigrate.handover.blocks import (
     Paragraph,
     Piece,
     Rates,
+    Stamp,
     Table,
     Timeline,
 )
-from azext_kmsmigrate.handover.chapters import chapters, moment, state
+from azext_kmsmigrate.handover.chapters import chapters
 from azext_kmsmigrate.handover.document import Report, Verdict
 from azext_kmsmigrate.handover.figure import courses, timeline
+from azext_kmsmigrate.handover.instant import instant, moment
 from azext_kmsmigrate.handover.markup import Markup, joined, tag, text
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.handover.style import STYLE
 
 _WORDS = {
@@ -75,7 +78,7 @@ def _header(report: Report) -> list[Markup]:
                 *(
                     tag(
                         "li",
-                        f"{d.what}: recorded {_shown(d.recorded)} ({moment(d.recorded_at)}), now {_shown(d.observed)}",
+                        f"{d.what}: recorded {spoken(d.recorded)} ({moment(d.recorded_at)}), now {spoken(d.observed)}",
                     )
                     for d in report.differences
                 ),
@@ -87,7 +90,7 @@ def _header(report: Report) -> list[Markup]:
     cluster = report.cluster
     facts = {
         "Resource group": cluster.resource_group,
-        "KMS now": state(cluster.kms),
+        "KMS now": spoken(cluster.kms),
         "Kubernetes now": cluster.kubernetes_version,
         "Report made": moment(report.now.observed_at),
     }
@@ -97,10 +100,6 @@ def _header(report: Report) -> list[Markup]:
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items()), class_="named"),
         tag("p", tag("code", cluster.id), class_="over"),
     ]
-
-
-def _shown(value: str) -> str:
-    return state(value)
 
 
 def _chapter(number: int, chapter: Chapter) -> Markup:
@@ -125,14 +124,17 @@ def _block(block: Block) -> Markup:
 
 
 def _table(table: Table) -> Markup:
-    head = tag("thead", tag("tr", *(tag("th", column, scope="col") for column in table.columns)))
-    rows = [
-        tag("tr", tag("th", _lines(first), scope="row"), *(tag("td", _lines(cell)) for cell in rest))
-        for first, *rest in table.rows
-    ]
-    whole = tag("table", tag("caption", table.caption), head, tag("tbody", *rows))
-    # It may be wider than a narrow screen; then it is moved by keyboard too.
-    return tag("div", whole, class_="wide", tabindex="0", role="region", aria_label=table.caption)
+    """With its roles written out: on a narrow screen each row is set as a block, which would take them from it."""
+    columns = (tag("th", column, scope="col", role="columnheader") for column in table.columns)
+    head = tag("thead", tag("tr", *columns, role="row"), role="rowgroup")
+    body = tag("tbody", *(_row(table.columns, row) for row in table.rows), role="rowgroup")
+    return tag("table", tag("caption", table.caption), head, body, role="table")
+
+
+def _row(columns: tuple[str, ...], row: tuple[Lines, ...]) -> Markup:
+    first, *rest = row
+    cells = (tag("td", _lines(cell), role="cell", data_label=columns[n]) for n, cell in enumerate(rest, 1))
+    return tag("tr", tag("th", _lines(first), scope="row", role="rowheader"), *cells, role="row")
 
 
 def _lines(lines: Lines) -> Markup:
@@ -142,6 +144,10 @@ def _lines(lines: Lines) -> Markup:
 
 
 def _piece(piece: Piece, look: str | None = None) -> Markup:
-    if isinstance(piece, Code):
-        return tag("code", piece.text, class_=look)
+    match piece:
+        case Code():
+            return tag("code", piece.text, class_=look)
+        case Stamp():
+            at = instant(piece.at)
+            return tag("time", f"{at:%Y-%m-%d %H:%M:%S}", datetime=piece.at, class_=look) if at else text(piece.at)
     return tag("span", piece, class_=look) if look else text(piece)

@@ -36,13 +36,13 @@ code{font:.8125rem/1.5 ui-monospace,SFMono-Regular,Consolas,"Liberation Mono",mo
 li code.line,.next code{background:var(--panel);border:1px solid var(--line);border-radius:.3rem;padding:.3rem .55rem;
 margin-top:.3rem}
 .next code{display:inline-block;color:var(--ink)}
-.wide{overflow-x:auto;margin:.75rem 0 1.25rem}
-table{border-collapse:collapse;width:100%;font-size:.9rem}
+table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.75rem 0 1.25rem}
 caption{text-align:left;color:var(--soft);font-size:.8125rem;padding-bottom:.35rem}
-th,td{text-align:left;vertical-align:top;padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:.5rem .9rem .5rem 0;min-width:5.5rem;
+border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-weight:500;font-size:.8125rem}
 tbody th{font-weight:600}
-td+td{min-width:7rem}
+time{white-space:nowrap;font-variant-numeric:tabular-nums}th time{font-weight:400}
 figure{margin:1rem 0 1.25rem}
 figcaption{color:var(--soft);font-size:.875rem;margin-top:.5rem}
 svg{display:block;width:100%;overflow:visible}
@@ -58,13 +58,17 @@ svg text.soft{fill:var(--soft)}svg text.on-v1{fill:var(--on-v1)}svg text.on-v2{f
 footer{color:var(--soft);font-size:.8125rem;padding-bottom:3rem}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 @media (max-width:40rem){header{padding-top:1.25rem}.verdict{padding:.9rem 1rem}.verdict h1{font-size:1.3rem}
-section{margin:2rem 0}table{font-size:.8125rem}th,td{padding-right:.5rem}td+td{min-width:5.5rem}}
+section{margin:2rem 0}
+table,caption,tbody,tr,th,td{display:block}th,td{padding:0;border:0;min-width:0}
+thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+tbody tr{padding:.6rem 0;border-bottom:1px solid var(--line)}td{margin-top:.25rem}
+td::before{content:attr(data-label);display:block;color:var(--soft);font-size:.75rem}}
 @media print{:root{color-scheme:light;
 --page:#fff;--ink:#000;--soft:#444;--line:#bbb;--panel:#f4f4f4;--link:#000;--good:#116329;--good-bg:#fff;--warn:#7a4a00;
 --warn-bg:#fff;--bad:#a40e26;--bad-bg:#fff;--note:#0550ae;--note-bg:#fff;--v1:#8a8f98;--on-v1:#000;--off:#fff;--v2:#1a7f37;--on-v2:#fff;
 --hatch:#bc4c00;--one:#0550ae;--two:#8250df}
 @page{margin:16mm 14mm}
 body{font-size:10pt}header{padding-top:0}main,header,footer{max-width:none;padding:0}
-section{margin:1.4rem 0}h2,h3,caption{break-after:avoid}tr,figure,.verdict,li{break-inside:avoid}.wide{overflow:visible}
+section{margin:1.4rem 0}h2,h3,caption{break-after:avoid}tr,figure,.verdict,li{break-inside:avoid}
 svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

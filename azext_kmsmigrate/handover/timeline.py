@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from azext_kmsmigrate.handover.document import EventDocument, SegmentDocument
+from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.migration.chronicle import Observation
 from azext_kmsmigrate.migration.facts import KmsState
 from azext_kmsmigrate.migration.journal import Direction, Journal
@@ -66,9 +67,13 @@ def _events(journal: Journal) -> Iterator[EventDocument]:
 def _seen(one: SegmentDocument, before: SegmentDocument | None) -> str:
     """What changed against the look before; all of it at the first."""
     known = _facts(before) if before else {}
-    news = [f"{fact} {value}" for fact, value in _facts(one).items() if value and known.get(fact) != value]
+    news = [f"{fact}{value}" for fact, value in _facts(one).items() if value and known.get(fact) != value]
     return f"Azure says: {', '.join(news)}"
 
 
 def _facts(one: SegmentDocument) -> dict[str, str]:
-    return {"KMS": one.kms, "Kubernetes": one.kubernetes_version, "key": one.key_id or ""}
+    return {
+        "": spoken(one.kms),
+        "Kubernetes ": one.kubernetes_version,
+        "key ": one.key_id or "",
+    }

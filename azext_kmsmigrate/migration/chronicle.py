@@ -5,7 +5,7 @@ Part of the journal's document::
     {"runs": [{"command": ..., "by": ..., "account": ..., "tool": ..., "startedAt": ..., "endedAt": ...,
                "outcome": "Failed", "problem": "KMSM301"}], "leftOutRuns": 0,
      "observations": [{"at": ..., "kms": "KmsV1", "kubernetesVersion": "1.26.15", "keyId": ...}],
-     "checks": {"at": ..., "passed": 50, "warned": ["K-12"], "unknown": [], "skipped": ["U-06"]},
+     "checks": [{"at": ..., "passed": 50, "warned": ["K-12"], "unknown": [], "skipped": ["U-06"]}],
      "proofs": {"decrypt-secrets": {...}, "encrypt-secrets": {...}}}
 
 Nothing is decided from it. So it is kept as the JSON that it is: what a later version wrote there stays, and what is
@@ -58,7 +58,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class ChecksRecord:
-    """What the checks before the newest run found: ids, for findings name objects."""
+    """What the checks before a run found: ids, for findings name objects."""
 
     at: str
     passed: int
@@ -88,8 +88,9 @@ class Chronicle:
         return self._all("observations", _observation_in)
 
     @property
-    def checks(self) -> ChecksRecord | None:
-        return _read(self.document.get("checks"), _checks_in)
+    def checks(self) -> tuple[ChecksRecord, ...]:
+        """Of the first run and of the newest."""
+        return self._all("checks", _checks_in)
 
     def proof_of(self, step: StepId) -> ProofRecord | None:
         """The newest proof that ended this step."""
@@ -123,7 +124,8 @@ class Chronicle:
     def with_checks(self, found: ChecksRecord) -> Chronicle:
         ids = {"warned": found.warned, "unknown": found.unknown, "skipped": found.skipped}
         cut = {kind: [excerpt(one, 20) for one in some[:_MOST_IDS]] for kind, some in ids.items()}
-        return self._with(checks={"at": found.at, "passed": found.passed, **cut})
+        first = _list(self.document.get("checks"))[:1]
+        return self._with(checks=[*first, {"at": found.at, "passed": found.passed, **cut}])
 
     def with_proof(self, step: StepId, proof: ProofRecord) -> Chronicle:
         return self._with(proofs={**_object(self.document.get("proofs")), step.value: proof.to_document()})
