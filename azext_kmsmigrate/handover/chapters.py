@@ -21,6 +21,7 @@ from azext_kmsmigrate.handover.blocks import (
 from azext_kmsmigrate.handover.document import ProofDocument, Report, ReportedStepDocument, RunDocument
 from azext_kmsmigrate.handover.instant import moment, seconds_between
 from azext_kmsmigrate.handover.spoken import spoken
+from azext_kmsmigrate.migration.facts import KmsState
 from azext_kmsmigrate.report.words import duration
 from azext_kmsmigrate.results import CountsDocument, EvidenceDocument, PassDocument
 
@@ -64,13 +65,13 @@ def _then_and_now(report: Report) -> Iterator[Block]:
     now, last = report.now, report.timeline[-1] if report.timeline else None
     rows: list[tuple[Lines, ...]] = [
         _compared("KMS", spoken(last.kms) if last else "", spoken(now.kms)),
-        _compared("Key", (last and last.key_id) or "", now.key_id or "", code=True),
+        _compared("Key", (last and last.kms != KmsState.OFF.value and last.key_id) or "", now.key_id or "", code=True),
         _compared("Kubernetes", last.kubernetes_version if last else "", now.kubernetes_version),
         (("Vault access",), ("not recorded",), (now.key_vault_network_access or "none",)),
         (("Provisioning state",), ("not recorded",), (now.provisioning_state,)),
         (
             ("Node pools",),
-            ("",),
+            ("not recorded",),
             (", ".join(f"{pool} {version}" for pool, version in now.node_pools.items()) or "none",),
         ),
         (("At work",), ("not recorded",), (now.runner or "nobody",)),
@@ -160,7 +161,7 @@ def _facts(proof: ProofDocument) -> Table:
     evidence = proof.evidence
     told_apart = str(evidence.api_servers) if evidence.api_servers else "not possible: their counters cannot be read"
     facts: dict[str, Lines] = {
-        "Verdict": ("Every Secret is stored in this form." if proof.holds else "Not proven.",),
+        "Verdict": ("Every Secret was found stored in this form." if proof.holds else "Not proven.",),
         **({"Lacks": tuple(evidence.missing)} if evidence.missing else {}),
         "Stored as": (Code(evidence.stored_as),),
         "Made": (

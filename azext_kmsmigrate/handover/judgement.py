@@ -131,7 +131,7 @@ def _ended(
         )
     return Judgement(
         Verdict.PROVEN,
-        f"Proven on {moment(proof.finished_at)[:10]}: every Secret is stored under {name}",
+        f"Proven on {moment(proof.finished_at)[:10]}: every Secret stored under {name}",
         (held, "Azure says today what it said then. No Secret was looked at for this report."),
         differences,
         following,

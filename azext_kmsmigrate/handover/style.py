@@ -41,7 +41,7 @@ caption{text-align:left;color:var(--soft);font-size:.8125rem;padding-bottom:.35r
 th,td{text-align:left;vertical-align:top;padding:.5rem .9rem .5rem 0;min-width:5.5rem;
 border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-weight:500;font-size:.8125rem}
-tbody th{font-weight:600}
+tbody th{font-weight:600;min-width:7rem}
 time{white-space:nowrap;font-variant-numeric:tabular-nums}th time{font-weight:400}
 figure{margin:1rem 0 1.25rem}
 figcaption{color:var(--soft);font-size:.875rem;margin-top:.5rem}
@@ -59,7 +59,7 @@ footer{color:var(--soft);font-size:.8125rem;padding-bottom:3rem}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 @media (max-width:40rem){header{padding-top:1.25rem}.verdict{padding:.9rem 1rem}.verdict h1{font-size:1.3rem}
 section{margin:2rem 0}
-table,caption,tbody,tr,th,td{display:block}th,td{padding:0;border:0;min-width:0}
+table,caption,tbody,tr,th,td{display:block}th,td{padding:0;border:0}table th,table td{min-width:0}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tbody tr{padding:.6rem 0;border-bottom:1px solid var(--line)}td{margin-top:.25rem}
 td::before{content:attr(data-label);display:block;color:var(--soft);font-size:.75rem}}

@@ -24,7 +24,7 @@ from azext_kmsmigrate.migration.proof import ProofRecord
 from azext_kmsmigrate.migration.step import StepId
 
 _T = TypeVar("_T")
-MOST_RUNS, MOST_OBSERVATIONS, _MOST_IDS = 20, 30, 100
+MOST_RUNS, MOST_OBSERVATIONS, _MOST_IDS = 20, 20, 64
 _NO_RECORD = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
 
 
@@ -113,7 +113,7 @@ class Chronicle:
             "at": seen.at,
             "kms": seen.kms,
             "kubernetesVersion": seen.kubernetes_version,
-            "keyId": excerpt(seen.key_id, 300),
+            "keyId": excerpt(seen.key_id, 200),
         }
         before = _list(self.document.get("observations"))
         last = _object(before[-1]) if before else {}
@@ -123,7 +123,7 @@ class Chronicle:
 
     def with_checks(self, found: ChecksRecord) -> Chronicle:
         ids = {"warned": found.warned, "unknown": found.unknown, "skipped": found.skipped}
-        cut = {kind: [excerpt(one, 20) for one in some[:_MOST_IDS]] for kind, some in ids.items()}
+        cut = {kind: [excerpt(one, 10) for one in some[:_MOST_IDS]] for kind, some in ids.items()}
         first = _list(self.document.get("checks"))[:1]
         return self._with(checks=[*first, {"at": found.at, "passed": found.passed, **cut}])
 
@@ -151,9 +151,9 @@ def _read(document: object, read: Callable[[Mapping[str, Any]], _T]) -> _T | Non
 def _run_out(run: RunRecord) -> dict[str, Any]:
     return {
         "command": excerpt(run.command, 80),
-        "by": excerpt(run.by, 200),
-        "account": excerpt(run.account, 120),
-        "tool": excerpt(run.tool, 60),
+        "by": excerpt(run.by, 120),
+        "account": excerpt(run.account, 80),
+        "tool": excerpt(run.tool, 40),
         "startedAt": run.started_at,
         "endedAt": run.ended_at,
         "outcome": run.outcome,

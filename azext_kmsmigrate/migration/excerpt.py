@@ -7,7 +7,7 @@ import json
 
 def excerpt(text: str, longest: int) -> str:
     """At most so many bytes as JSON; an ellipsis says that there was more."""
-    if len(json.dumps(text)) <= longest:
+    if len(text) <= longest and len(json.dumps(text)) <= longest:
         return text
     kept = text[:longest]
     while len(json.dumps(kept + "…")) > longest:

@@ -32,7 +32,7 @@ from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 SCHEMA_VERSION = 1
 _LONGEST = 2_000  # bytes of a text: a ConfigMap is small, and a list of node names is not
-_MOST_SKIPPED = 100
+_MOST_SKIPPED = 64
 _LONGEST_NAME = 120  # bytes of who left a check out
 
 

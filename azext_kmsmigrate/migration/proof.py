@@ -10,7 +10,7 @@ from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.excerpt import excerpt
 
 MOST_SAMPLES = 60  # of the course of one pass
-_MOST_PASSES, _MOST_LOOKS, _MOST_TEXTS, _MOST_FORMS = 4, 5, 8, 6
+_MOST_PASSES, _MOST_LOOKS, _MOST_TEXTS, _MOST_FORMS = 2, 5, 5, 6
 
 Course = tuple[tuple[float, int], ...]
 """How a pass went on: seconds since it began, and Secrets dealt with by then."""
@@ -83,7 +83,7 @@ class ProofRecord:
             "grade": self.grade,
             "apiServers": self.replicas,
             "canaryMoves": self.canary_moves,
-            "signs": [excerpt(sign, 200) for sign in self.signs[:_MOST_TEXTS]],
+            "signs": [excerpt(sign, 150) for sign in self.signs[:_MOST_TEXTS]],
             "barrier": self.barrier,
             "passes": [one.to_document() for one in self.passes[-_MOST_PASSES:]],
             "closingLooks": [{**one.to_document(), "course": ""} for one in self.looks[-_MOST_LOOKS:]],
@@ -91,7 +91,7 @@ class ProofRecord:
             "kubernetesVersion": self.kubernetes_version,
             "startedAt": self.started_at,
             "finishedAt": self.finished_at,
-            "missing": [excerpt(lack, 300) for lack in self.missing[:_MOST_TEXTS]],
+            "missing": [excerpt(lack, 250) for lack in self.missing[:_MOST_TEXTS]],
         }
 
     @classmethod
