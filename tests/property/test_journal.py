@@ -72,8 +72,9 @@ proofs = st.builds(
     texts,
     st.lists(texts, max_size=2).map(tuple),
 )
-runs = st.builds(RunRecord, texts, texts, texts, texts, texts, texts, texts, texts)
-observations = st.builds(Observation, texts, texts, texts, texts)
+short = st.text("ab:# ", max_size=8)
+runs = st.builds(RunRecord, short, short, short, short, short, short, short, short)
+observations = st.builds(Observation, short, short, short, short)
 ids = st.lists(st.sampled_from(["K-10", "U-06"]), max_size=2).map(tuple)
 asked = st.builds(ChecksRecord, texts, numbers, ids, ids, ids)
 
