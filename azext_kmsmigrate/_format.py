@@ -87,6 +87,28 @@ def status_rows(status: dict[str, Any]) -> list[Row]:
     return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts.items()]
 
 
+def report_rows(report: dict[str, Any]) -> list[Row]:
+    """The verdict and what belongs to it, one row a fact; then what is otherwise now than recorded."""
+    now, exposure = report["now"], report["exposure"]
+    facts = [
+        ("Cluster", report["cluster"]["name"]),
+        ("Verdict", report["verdict"]),
+        ("", report["headline"]),
+        *(("Changed", f"{d['what']}: {d['recorded']} then, {d['observed']} now") for d in report["differences"]),
+        ("KMS now", now["kms"]),
+        ("Key now", now["keyId"] or "-"),
+        ("Kubernetes", now["kubernetesVersion"]),
+        ("Exposed", _exposure(exposure)),
+        *(("Proof", _proof(p)) for p in report["proofs"]),
+        ("Left out", ", ".join(check["id"] for check in report["checks"]["skipped"]) or "-"),
+        ("Keys to keep", str(len(report["keys"]))),
+        ("By hand", str(len(report["manual"]))),
+        *(("Not seen", unseen) for unseen in report["unseen"]),
+        ("Next", report["nextCommand"] or "-"),
+    ]
+    return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts]
+
+
 def verification_rows(found: dict[str, Any]) -> list[Row]:
     """The verdict, then each Secret that is not proven."""
     evidence = found["evidence"]
@@ -141,6 +163,13 @@ def _secrets(step: dict[str, Any]) -> str:
 
 def _progress(secrets: dict[str, Any] | None) -> str:
     return f"{secrets['done']:,} of {secrets['total']:,} done, {secrets['left']:,} left" if secrets else "-"
+
+
+def _proof(proof: dict[str, Any]) -> str:
+    evidence = proof["evidence"]
+    total = evidence["passes"][-1]["secrets"]["total"] if evidence["passes"] else 0
+    found = f"stored as {evidence['storedAs']}" if proof["holds"] else "not proven"
+    return f"{proof['step']}: {total:,} Secrets {found}, {evidence['finishedAt']}"
 
 
 def _exposure(exposure: dict[str, Any] | None) -> str:

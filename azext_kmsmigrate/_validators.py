@@ -56,6 +56,18 @@ def validate_target(namespace: Any) -> None:
                 _refuse(errors.PLAN_AND_GOAL, option=option, **_words(namespace))
 
 
+def validate_report_form(namespace: Any) -> None:
+    """``--format`` and ``--out``: what is asked for is known, and has somewhere to go."""
+    from azext_kmsmigrate.handover.form import ReportForm, form_of
+
+    asked, path = namespace.report_format, namespace.out
+    form = form_of(asked, path)
+    if form is None:
+        _refuse(errors.REPORT_FORM_UNKNOWN, path=path)
+    if not path and form is not ReportForm.JSON:
+        _refuse(errors.REPORT_NEEDS_FILE, form=form.value)
+
+
 def _force_until(text: str, now: datetime) -> datetime:
     """RFC 3339 in UTC, as a time. AKS takes 30 days at most; a migration needs fewer."""
     until = _utc(text)

@@ -14,6 +14,7 @@ from datetime import datetime
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Refused
 from azext_kmsmigrate.kubelets import Kubelets
+from azext_kmsmigrate.migration.chronicle import Chronicle
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
@@ -39,6 +40,7 @@ from azext_kmsmigrate.ports import (
     Secrets,
     Stop,
 )
+from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
 from azext_kmsmigrate.rewrite.settler import Settled
@@ -46,7 +48,10 @@ from azext_kmsmigrate.rewrite.settler import Settled
 
 @dataclass(frozen=True)
 class World:
-    """All that a run touches, as ports. ``user``: who runs it, in words for a record."""
+    """All that a run touches, as ports. ``user``: who runs it and where, in words for a record.
+
+    ``account``: the signed-in user of Azure; ``tool``: this tool and its version. Empty where they are not known.
+    """
 
     cluster: Cluster
     secrets: Secrets
@@ -61,6 +66,8 @@ class World:
     user: str = ""
     activity: Activity | None = None
     patience: Patience | None = None
+    account: str = ""
+    tool: str = ""
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -130,6 +137,7 @@ class Deeds:
         self.journal = journal
         self.evidence: Evidence | None = None
         self._counts: dict[StepId, SecretCounts] = {}
+        self._saved = False
 
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
@@ -162,6 +170,7 @@ class Deeds:
 
     def complete(self) -> None:
         """Everything is done and proven."""
+        self.note(self._ended(RunState.COMPLETED))
         self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
         self._world.secrets.delete_canary()
 
@@ -186,8 +195,20 @@ class Deeds:
 
     def stopped(self, cause: str) -> None:
         """For who reads the journal: the step that was under way did not fail."""
+        self.note(self._ended(RunState.STOPPED))
         with suppress(KmsMigrateError):
             self._save(replace(self.journal, last_problem=f"stopped: {cause}"))
+
+    def note(self, chronicle: Chronicle) -> None:
+        """For a report: goes with the next thing that is saved."""
+        self.journal = replace(self.journal, chronicle=chronicle)
+
+    def close(self, outcome: RunState, problem: str = "") -> None:
+        """The run ends before everything is done. One that has changed nothing leaves no trace of itself."""
+        self.note(self._ended(outcome, problem))
+        if self._saved:
+            with suppress(KmsMigrateError):
+                self._save(self.journal)
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""
@@ -301,6 +322,7 @@ class Deeds:
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick, barrier=barrier)
         earlier = self._counts.get(step)
         self._counts[step] = self.evidence.counts.over_rounds(earlier.rewritten if earlier else 0)
+        self.note(self.journal.chronicle.with_proof(step, self.evidence.kept))
         self._judge(self.evidence, step)
         # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
         # servers' counters nothing else shows that they changed over.
@@ -446,10 +468,13 @@ class Deeds:
         ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 
+    def _ended(self, outcome: RunState, problem: str = "") -> Chronicle:
+        return self.journal.chronicle.with_run_ended(self._world.now(), outcome.value, problem)
+
     def _save(self, journal: Journal) -> None:
         self._world.lease.renew(now=True)
         self._world.journal.save(journal)
-        self.journal = journal
+        self.journal, self._saved = journal, True
 
 
 def _unless_preempted(what: str, result: OperationResult) -> None:

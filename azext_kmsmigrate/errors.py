@@ -748,7 +748,23 @@ REPORT_FILE = _entry(
     Kind.ARGUMENT,
     "The report could not be written to '{path}' ({code}).",
     "What was found is lost with it; nothing in the cluster depends on it.",
-    "Give another --report-file, in a directory that exists and is yours.",
+    "Give another file, in a directory that exists and is yours.",
+)
+REPORT_NEEDS_FILE = _entry(
+    "KMSM526",
+    "report-needs-file",
+    Kind.MISSING_ARGUMENT,
+    "--format {form} needs a file to write to.",
+    "What az prints is JSON, or a table made of it; {form} is neither.",
+    "Add --out FILE; or --out - to have it on stdout, instead of az's result.",
+)
+REPORT_FORM_UNKNOWN = _entry(
+    "KMSM527",
+    "report-form-unknown",
+    Kind.ARGUMENT,
+    "The name of --out '{path}' does not say in which form the report is wanted.",
+    "It is written as Markdown, as an HTML page or as JSON.",
+    "Add --format markdown, --format html or --format json, or name the file .md, .html or .json.",
 )
 UNKNOWN_CHECK = _entry(
     "KMSM509",

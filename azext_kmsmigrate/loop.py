@@ -16,6 +16,7 @@ from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.migration.advice import code_after
+from azext_kmsmigrate.migration.chronicle import ChecksRecord, Observation, RunRecord
 from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.events import StepBegun, Waiting
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
@@ -161,6 +162,9 @@ class Run:
         self._reconciled = False
         self._conflicts = 0
         self._unheard = 0.0
+        run = RunRecord(verb_of(request), world.user, world.now(), world.account, world.tool)
+        self._deeds.note(self._deeds.journal.chronicle.with_run(run).with_checks(_asked(found, world.now())))
+        self._note_seen(first.cluster)
 
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
@@ -176,6 +180,7 @@ class Run:
                 return self._stopped_without_sign_in(error)
             if not self._ended and isinstance(error, Refused) and not self._stopping.results:
                 raise
+            self._deeds.close(RunState.FAILED, error.entry.code)
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=self._told(error))
@@ -194,10 +199,12 @@ class Run:
                 self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
             )
         if stop:
+            self._deeds.close(RunState.STOPPED)
             return self._result(
                 RunState.STOPPED, stop, command_of(replace(self._request, stop_after=None), self._situation.cluster)
             )
         if self._request.only:
+            self._deeds.close(RunState.COMPLETED)
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
         self._world.say(code_after(self._situation.cluster))
@@ -341,7 +348,13 @@ class Run:
         return only(plan, self._request.only, self._situation.cluster)
 
     def _look(self) -> Situation:
-        return observe(self._world, frozenset(self._proven))
+        situation = observe(self._world, frozenset(self._proven))
+        self._note_seen(situation.cluster)
+        return situation
+
+    def _note_seen(self, cluster: ClusterFacts) -> None:
+        seen = Observation(self._world.now(), cluster.kms_state.value, str(cluster.version), cluster.kms.key_id)
+        self._deeds.note(self._deeds.journal.chronicle.with_observation(seen))
 
     def _pause(self, seconds: float, why: str) -> None:
         until = self._world.clock.monotonic() + seconds
@@ -375,6 +388,11 @@ def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:
     """For the journal: the checks that would stop a run, and are not asked because the user said so."""
     stopping = (r.check.id for r in found.skipped if r.check.severity is Severity.BLOCK)
     return tuple(SkippedCheck(check, world.user, world.now()) for check in stopping)
+
+
+def _asked(found: Preflight, now: str) -> ChecksRecord:
+    ids = (tuple(r.check.id for r in some) for some in (found.warnings, found.unknown, found.skipped))
+    return ChecksRecord(now, found.passed, *ids)
 
 
 def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:
@@ -416,6 +434,9 @@ def stops_here(situation: Situation, request: Request) -> str:
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
     """The same command again, ready to paste, with the options that decide what it does."""
-    whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
-    command = COMMAND_OF[request.only] if request.only else whole
-    return f"{command} {cluster.name.option_text}{request.option_text}"
+    return f"{verb_of(request)} {cluster.name.option_text}{request.option_text}"
+
+
+def verb_of(request: Request) -> str:
+    """What was typed, without its options."""
+    return COMMAND_OF[request.only] if request.only else f"az aks kms-migrate {'revert' if request.back else 'start'}"

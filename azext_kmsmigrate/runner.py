@@ -13,6 +13,8 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.granting import Granting, curable
+from azext_kmsmigrate.handover.account import report_of
+from azext_kmsmigrate.handover.document import Report
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.loop import (
     Request,
@@ -48,6 +50,7 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.retrospect import retrospect
 from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
@@ -108,6 +111,10 @@ class Runner:
     def show(self) -> Status:
         """Where the migration stands."""
         return Standing.of(self._world).status()
+
+    def report(self) -> Report:
+        """What is recorded of the migration, beside what is seen now; looks at no Secret."""
+        return report_of(retrospect(self._world))
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
         """Prove in what form the Secrets are; changes nothing but a Secret of the tool's own."""

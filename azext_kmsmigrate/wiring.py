@@ -20,6 +20,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+from azext_kmsmigrate.handover.form import STDOUT
 from azext_kmsmigrate.migration.events import Note
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Goal, Plan
@@ -108,6 +109,8 @@ def runner_for(
         user=_me(),
         stop=stop,
         activity=ArmActivity(resources),
+        account=_account(cmd.cli_ctx),
+        tool=_tool(),
         patience=patience,
     )
     return Runner(world, limits)
@@ -352,14 +355,22 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
     return run
 
 
-def write_report(path: str, result: object) -> None:
-    """A result as a JSON file, whole and as az would print it."""
+def as_json(result: object) -> str:
+    """A result whole, and as az would print it."""
     from azure.cli.core.util import todict
 
+    return json.dumps(todict(result), indent=2, sort_keys=True) + "\n"
+
+
+def write_report(path: str, text: str) -> None:
+    """Write a file, over an older one; ``-`` is stdout. Raises ``Refused`` (REPORT_FILE)."""
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(todict(result), file, indent=2, sort_keys=True)
-            file.write("\n")
+        if path == STDOUT:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode())
+            return
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
     except OSError as error:
         raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
@@ -405,6 +416,27 @@ def _resource_id(subscription: str, group: str, name: str) -> str:
         f"/subscriptions/{subscription}/resourceGroups/{group}"
         f"/providers/Microsoft.ContainerService/managedClusters/{name}"
     )
+
+
+def _account(cli_ctx: Any) -> str:
+    """Who is signed in to Azure, as az keeps it; asks nobody."""
+    from azure.cli.core._profile import Profile
+    from knack.util import CLIError
+
+    try:
+        return str(Profile(cli_ctx=cli_ctx).get_current_account_user())
+    except CLIError:
+        return ""
+
+
+def _tool() -> str:
+    """This tool and its version, where it is installed as an extension."""
+    from azure.cli.core.extension import ExtensionNotInstalledException, get_extension
+
+    try:
+        return f"aks-kms-migrate {get_extension('aks-kms-migrate').version}"
+    except ExtensionNotInstalledException:
+        return "aks-kms-migrate"
 
 
 def _me() -> str:

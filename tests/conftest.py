@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab.controlplane.real import binaries
 
-pytest_plugins = ["tests.labs", "tests.task_library"]
+pytest_plugins = ["tests.labs", "tests.task_library", "tests.browser"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Counting, Phase
+from azext_kmsmigrate.migration.proof import Course as Samples
 from azext_kmsmigrate.migration.secret import (
     Answer,
     FailedSecret,
@@ -32,6 +33,7 @@ from azext_kmsmigrate.migration.secret import (
 )
 from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
+from azext_kmsmigrate.rewrite.course import Course
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
 from azext_kmsmigrate.rewrite.reach import Reach, unanswered
@@ -109,7 +111,7 @@ class PassResult:
 
     ``writable``: of a dry run, the Secrets that the API server would have written; it does not say which are stale.
     ``resource_version``: the collection's when the list began. ``digest``: SHA-256 over ``uid resourceVersion`` of
-    every Secret as listed, in the order of the list.
+    every Secret as listed, in the order of the list. ``course``: how it went on over time.
     """
 
     rewritten: int = 0
@@ -124,6 +126,7 @@ class PassResult:
     seconds: float = 0.0
     resource_version: int = 0
     digest: str = ""
+    course: Samples = ()
 
     @property
     def counts(self) -> SecretCounts:
@@ -186,6 +189,7 @@ class Engine:
             crew.dismiss(ended=ended)
         crew.result.seconds = self._clock.monotonic() - began
         crew.result.digest = digest.hexdigest()
+        crew.result.course = crew.course.ended(self._clock.monotonic(), crew.result.done)
         return crew.result
 
     def read_page(
@@ -256,6 +260,7 @@ class _Crew:
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
         self._wanted, self._proving = wanted, wanted.purpose is Purpose.PROOF
         self._speed = Speed()
+        self.course = Course(clock.monotonic())
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
@@ -331,8 +336,9 @@ class _Crew:
             self._raise_if_broken()
 
     def progress(self) -> Counting:
-        r = self.result
-        rate = self._speed.at(self._clock.monotonic(), r.done)
+        r, now = self.result, self._clock.monotonic()
+        rate = self._speed.at(now, r.done)
+        self.course.at(now, r.done)
         return Counting(self._wanted.phase, r.done, max(r.expected, r.done), r.rewritten, len(r.failed), rate)
 
     def _done(self) -> bool:

@@ -262,7 +262,7 @@ class Rewriting:
 
 
 def _record(found: PassResult) -> PassRecord:
-    return PassRecord(found.counts, round(found.seconds, 3), found.changed, found.digest)
+    return PassRecord(found.counts, round(found.seconds, 3), found.changed, found.digest, course=found.course)
 
 
 def _text(counts: SecretCounts) -> str:
