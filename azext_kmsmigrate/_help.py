@@ -121,7 +121,7 @@ examples:
 
 helps["aks kms-migrate report"] = """
 type: command
-short-summary: Make the report of a migration, to hand over: the verdict, its evidence, and what is left to do.
+short-summary: "Make the report of a migration, to hand over: the verdict, its evidence, and what is left to do."
 long-summary: >-
     Made from the journal that the runs keep with the cluster and from what Azure says now, so it can be made later, by
     somebody else, on another machine. What was recorded and what is observed are told apart; where they disagree, that
