@@ -132,9 +132,7 @@ REPORT = Report(
     headline=LONG,
     told=[LONG],
     differences=[DifferenceDocument("Key", LONG, "2026-01-31T09:00:00Z", LONG, True)],
-    now=NowDocument(
-        "2026-01-31T09:00:00Z", "KmsV2", KEY, "Private", LONG, "1.27.1", "Failed", {"pool": "1.27.1"}, LONG
-    ),
+    now=NowDocument("2026-01-31T09:00:00Z", "KmsV2", KEY, "Private", LONG, "1.27.1", "Failed", {"p": "1.27.1"}, LONG),
     migration=MigrationDocument("t", None, "KmsV2", "1.27.1", "AKSLongTermSupport", "0f", LONG),
     exposure=EXPOSURE,
     exposure_seconds=123456.0,
