@@ -23,7 +23,7 @@ from tests.labs import UpLab
 
 pytestmark = pytest.mark.az
 
-SECRETS = 40
+SECRETS = 16
 SHORT = "303"  # seconds: three until az asks for the next one
 QUICK = ("start", "--yes", "--settle-seconds", "0")
 JOURNAL = "/api/v1/namespaces/kube-system/configmaps/aks-kms-migrate"
