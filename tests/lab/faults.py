@@ -157,6 +157,12 @@ def _token_seconds(lab: Laboratory, words: list[str]) -> None:
     lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
 
+def _federated_tokens(lab: Laboratory, words: list[str]) -> None:
+    if words != ["end"]:
+        raise BadFault("they can only end")
+    lab.azure.end_federated_tokens()
+
+
 def _cluster_token_seconds(lab: Laboratory, words: list[str]) -> None:
     (seconds,) = _words(words, 1)
     lab.azure.set_cluster_token_seconds(None if seconds == "ok" else int(_number(seconds)))
@@ -393,6 +399,11 @@ FAULTS: dict[str, Fault] = {
     ),
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
+    "federated-tokens": Fault(
+        "end",
+        "those that a pipeline was given so far hold no longer, as when their minutes are over",
+        _federated_tokens,
+    ),
     "cluster-token-seconds": Fault(
         "S | ok", "tokens for the API servers end after S seconds, whatever they say", _cluster_token_seconds
     ),

@@ -24,11 +24,18 @@ class Federation:
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._given = self._over = 0
+
+    def end_all(self) -> None:
+        """The tokens given so far hold no longer, as when their minutes have gone by."""
+        self._over = self._given
 
     def token(self, subject: str, seconds: int) -> str:
         """What the issuer gives a job; it holds so many seconds."""
         now = int(time.time())
+        self._given += 1
         claims = {"iss": ISSUER, "sub": subject, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + seconds}
+        claims |= {"jti": str(self._given)}
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": "pipeline"})
 
     def check(self, assertion: str, subject: str) -> None:
@@ -48,10 +55,13 @@ class Federation:
             raise EntraError(401, "invalid_client", message, number=700213)
         try:
             jwt.decode(assertion, self._key.public_key(), algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+            if int(claims["jti"]) <= self._over:
+                raise jwt.ExpiredSignatureError
         except (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError):
+            now = time.time()
             message = (
-                f"Client assertion is not within its valid time range. Current time: {_iso(time.time())}, assertion "
-                f"valid from {_iso(claims['nbf'])}, expiry time of assertion {_iso(claims['exp'])}. {_REVIEW}"
+                f"Client assertion is not within its valid time range. Current time: {_iso(now)}, assertion valid from "
+                f"{_iso(claims['nbf'])}, expiry time of assertion {_iso(min(now, claims['exp']))}. {_REVIEW}"
             )
             raise EntraError(401, "invalid_client", message, number=700024) from None
         except jwt.InvalidTokenError:

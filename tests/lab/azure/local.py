@@ -233,6 +233,9 @@ class LocalAzure:
         """A token of the operator's pipeline, which Entra ID takes for it (a federated credential)."""
         return self._identity.federation.token(self.operator.name, seconds)
 
+    def end_federated_tokens(self) -> None:
+        self._identity.federation.end_all()
+
     def vault_access(self) -> VaultAccess:
         identity = self.cluster_identity
         token_url = self._identity.token_url.replace(self._base_url(), self._server.base_url)
