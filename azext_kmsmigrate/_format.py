@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from azext_kmsmigrate.migration.span import Span
+from azext_kmsmigrate.report.words import cut, harmless
 
 Row = OrderedDict[str, object]
 _BESIDE = 48  # columns that a detail has beside three or four others; a table is a hundred wide at most
@@ -86,6 +87,28 @@ def status_rows(status: dict[str, Any]) -> list[Row]:
     return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts.items()]
 
 
+def report_rows(report: dict[str, Any]) -> list[Row]:
+    """The verdict and what belongs to it, one row a fact; then what is otherwise now than recorded."""
+    now, exposure = report["now"], report["exposure"]
+    facts = [
+        ("Cluster", report["cluster"]["name"]),
+        ("Verdict", report["verdict"]),
+        ("", report["headline"]),
+        *(("Changed", f"{d['what']}: {d['recorded']} then, {d['observed']} now") for d in report["differences"]),
+        ("KMS now", now["kms"]),
+        ("Key now", now["keyId"] or "-"),
+        ("Kubernetes", now["kubernetesVersion"]),
+        ("Exposed", _exposure(exposure)),
+        *(("Proof", _proof(p)) for p in report["proofs"]),
+        ("Left out", ", ".join(check["id"] for check in report["checks"]["skipped"]) or "-"),
+        ("Keys to keep", str(len(report["keys"]))),
+        ("By hand", str(len(report["manual"]))),
+        *(("Not seen", unseen) for unseen in report["unseen"]),
+        ("Next", report["nextCommand"] or "-"),
+    ]
+    return [Row(Item=item, Value=_cut(value, 80)) for item, value in facts]
+
+
 def verification_rows(found: dict[str, Any]) -> list[Row]:
     """The verdict, then each Secret that is not proven."""
     evidence = found["evidence"]
@@ -142,6 +165,13 @@ def _progress(secrets: dict[str, Any] | None) -> str:
     return f"{secrets['done']:,} of {secrets['total']:,} done, {secrets['left']:,} left" if secrets else "-"
 
 
+def _proof(proof: dict[str, Any]) -> str:
+    evidence = proof["evidence"]
+    total = evidence["passes"][-1]["secrets"]["total"] if evidence["passes"] else 0
+    found = f"stored as {evidence['storedAs']}" if proof["holds"] else "not proven"
+    return f"{proof['step']}: {total:,} Secrets {found}, {evidence['finishedAt']}"
+
+
 def _exposure(exposure: dict[str, Any] | None) -> str:
     if not exposure or not exposure["start"]:
         return "-"
@@ -154,5 +184,5 @@ def _time(span: dict[str, Any] | None) -> str:
     return "?" if span["highSeconds"] is None else str(Span(span["lowSeconds"], span["highSeconds"]))
 
 
-def _cut(text: str, width: int = 60) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _cut(text: str, columns: int = 60) -> str:
+    return cut(harmless(text), columns)

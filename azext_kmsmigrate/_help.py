@@ -119,6 +119,25 @@ examples:
     text: az aks kms-migrate verify -g MyResourceGroup -n MyManagedCluster --query verified --output tsv
 """
 
+helps["aks kms-migrate report"] = """
+type: command
+short-summary: "Make the report of a migration, to hand over: the verdict, its evidence, and what is left to do."
+long-summary: >-
+    Made from the journal that the runs keep with the cluster and from what Azure says now, so it can be made later, by
+    somebody else, on another machine. What was recorded and what is observed are told apart; where they disagree, that
+    comes first. Looks at no Secret: 'verify' proves anew. The HTML page needs nothing but itself. Exit code 0 when the
+    report was made, whatever it says; 'verdict' is Proven, Changed, Unproven, Unfinished or NotRecorded.
+examples:
+  - name: Make a page to hand over.
+    text: az aks kms-migrate report --resource-group MyResourceGroup --name MyManagedCluster --out report.html
+  - name: Make a Markdown file for a wiki or a pull request.
+    text: az aks kms-migrate report -g MyResourceGroup -n MyManagedCluster --out report.md
+  - name: See the verdict, the exposure and the proofs.
+    text: az aks kms-migrate report -g MyResourceGroup -n MyManagedCluster --output table
+  - name: Print the ids of the keys that must be kept.
+    text: az aks kms-migrate report -g MyResourceGroup -n MyManagedCluster --query "keys[].keyId" --output tsv
+"""
+
 helps["aks kms-migrate revert"] = """
 type: command
 short-summary: Go back to KMS v1 with the original key, while the cluster is still older than 1.27.

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from azext_kmsmigrate._validators import complete_check_ids, validate_scope, validate_skipped_checks, validate_target
+from azext_kmsmigrate._validators import (
+    complete_check_ids,
+    validate_report_form,
+    validate_scope,
+    validate_skipped_checks,
+    validate_target,
+)
 from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.report.form import Form
 
 
 def load_arguments(self: Any, _: str) -> None:
-    from azure.cli.core.commands.parameters import get_enum_type, resource_group_name_type
+    from azure.cli.core.commands.parameters import (
+        get_enum_type,
+        get_resource_name_completion_list,
+        resource_group_name_type,
+    )
 
     with self.argument_context("aks kms-migrate") as c:
         c.argument("resource_group_name", resource_group_name_type, id_part=None, validator=validate_target)
-        c.argument("name", options_list=["--name", "-n"], help="Name of the managed cluster.", id_part=None)
+        c.argument(
+            "name",
+            options_list=["--name", "-n"],
+            help="Name of the managed cluster.",
+            id_part=None,
+            completer=get_resource_name_completion_list("Microsoft.ContainerService/ManagedClusters"),
+        )
         c.argument(
             "kubernetes_version",
             options_list=["--kubernetes-version", "-k"],
@@ -137,6 +153,20 @@ def load_arguments(self: Any, _: str) -> None:
             "detailed_exit_code",
             action="store_true",
             help="Exit with 10 when steps are left, with 0 when there is nothing to do.",
+        )
+    with self.argument_context("aks kms-migrate report") as c:
+        c.argument(
+            "report_format",
+            options_list=["--format"],
+            arg_type=get_enum_type(["markdown", "json", "html"]),
+            validator=validate_report_form,
+            help="Form of the report. Default: what the ending of --out says (.md, .html, .json), else JSON.",
+        )
+        c.argument(
+            "out",
+            options_list=["--out"],
+            help="Write the report to this file too; an older file is replaced. With '-' it is written to stdout, "
+            "instead of the result.",
         )
     with self.argument_context("aks kms-migrate start") as c:
         c.argument(

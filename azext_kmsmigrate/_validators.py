@@ -31,7 +31,7 @@ def validate_target(namespace: Any) -> None:
         try:
             KubernetesVersion.parse(version)
         except ValueError:
-            _refuse(errors.BAD_VERSION, version=version, group=namespace.resource_group_name, name=namespace.name)
+            _refuse(errors.BAD_VERSION, version=version, **_words(namespace))
     minutes = getattr(namespace, "timeout", None)
     if minutes is not None and not 0 < minutes < float("inf"):
         _refuse(errors.BAD_TIMEOUT, minutes=minutes)
@@ -53,8 +53,19 @@ def validate_target(namespace: Any) -> None:
         given = {"--kubernetes-version": version, "--key-id": key, "--key-vault-access": access, "--key-vault": vault}
         for option, value in {**given, "--tier": tier, "--k8s-support-plan": plan}.items():
             if value is not None:
-                where = {"group": namespace.resource_group_name, "name": namespace.name}
-                _refuse(errors.PLAN_AND_GOAL, option=option, **where)
+                _refuse(errors.PLAN_AND_GOAL, option=option, **_words(namespace))
+
+
+def validate_report_form(namespace: Any) -> None:
+    """``--format`` and ``--out``: what is asked for is known, and has somewhere to go."""
+    from azext_kmsmigrate.handover.form import ReportForm, form_of
+
+    asked, path = namespace.report_format, namespace.out
+    form = form_of(asked, path)
+    if form is None:
+        _refuse(errors.REPORT_FORM_UNKNOWN, path=path)
+    if not path and form is not ReportForm.JSON:
+        _refuse(errors.REPORT_NEEDS_FILE, form=form.value)
 
 
 def _force_until(text: str, now: datetime) -> datetime:
@@ -96,8 +107,7 @@ def validate_skipped_checks(namespace: Any) -> None:
                 errors.UNKNOWN_CHECK,
                 check=check,
                 near=", ".join(near),
-                group=namespace.resource_group_name,
-                name=namespace.name,
+                **_words(namespace),
             )
 
 
@@ -125,6 +135,11 @@ def _is_key_version(key: str) -> bool:
         return False
     parts = url.path.strip("/").split("/")
     return url.scheme == "https" and bool(url.netloc) and len(parts) == 3 and parts[0] == "keys" and all(parts)
+
+
+def _words(namespace: Any) -> dict[str, str]:
+    subscription = getattr(namespace, "_subscription", None) or ""
+    return errors.cluster_words(namespace.resource_group_name, namespace.name, subscription)
 
 
 def _refuse(entry: Entry, **values: object) -> NoReturn:

@@ -14,6 +14,7 @@ def load_command_table(self: Any, _: Any) -> None:
         g.custom_command("start", "start", table_transformer=_format.run_rows)
         g.custom_show_command("show", "show", table_transformer=_format.status_rows)
         g.custom_command("verify", "verify", table_transformer=_format.verification_rows)
+        g.custom_command("report", "report", table_transformer=_format.report_rows)
         g.custom_command("revert", "revert", table_transformer=_format.run_rows)
         g.custom_command("disable-kms", "disable_kms", table_transformer=_format.run_rows)
         g.custom_command("upgrade", "upgrade", table_transformer=_format.run_rows)

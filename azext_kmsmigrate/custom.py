@@ -9,6 +9,8 @@ from typing import Any
 from azext_kmsmigrate.check_document import MOST_NAMED
 from azext_kmsmigrate.exit_codes import ExitCode
 from azext_kmsmigrate.fleet_wiring import clusters_of
+from azext_kmsmigrate.handover.document import Report
+from azext_kmsmigrate.handover.form import STDOUT, ReportForm, form_of, text_of
 from azext_kmsmigrate.listing import ListedCluster
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import NetworkAccess, SupportPlan
@@ -17,7 +19,16 @@ from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.plan_store import load
 from azext_kmsmigrate.results import CheckReport, PlanDocument, RunResult, Status, Verification
 from azext_kmsmigrate.rewrite.rewriting import Limits
-from azext_kmsmigrate.wiring import command, confirmation, leave_with, runner_for, write_plan, write_report
+from azext_kmsmigrate.wiring import (
+    as_json,
+    cluster_name,
+    command,
+    confirmation,
+    leave_with,
+    runner_for,
+    write_plan,
+    write_report,
+)
 
 
 @command
@@ -65,10 +76,10 @@ def check(
 ) -> CheckReport:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
     runner = runner_for(cmd, resource_group_name, name, Limits(parallel=max_parallel), progress)
-    report = runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
+    found = runner.check(goal, frozenset(skip_check or ()), warnings_as_errors=warnings_as_errors)
     if report_file:
-        write_report(report_file, report)
-    return report.shortened()
+        write_report(report_file, as_json(found))
+    return found.shortened()
 
 
 @command
@@ -95,7 +106,7 @@ def start(
     progress: str = "auto",
 ) -> RunResult:
     goal = _goal(kubernetes_version, key_id, key_vault_access, key_vault, tier, k8s_support_plan)
-    agreed = load(plan_file, resource_group_name, name) if plan_file else None
+    agreed = load(plan_file, cluster_name(cmd, resource_group_name, name)) if plan_file else None
     request = Request(
         replace(agreed.goal if agreed else goal, force_until=force_upgrade_until),
         stop_after=StepId(stop_after) if stop_after else None,
@@ -128,8 +139,19 @@ def verify(
     limits = _at_rest(settle_seconds, max_parallel, patience=30.0)
     found = runner_for(cmd, resource_group_name, name, limits, progress).verify(tuple(namespace or ()))
     if report_file:
-        write_report(report_file, found)
+        write_report(report_file, as_json(found))
     return found.shortened(MOST_NAMED)
+
+
+@command
+def report(
+    cmd: Any, resource_group_name: str, name: str, report_format: str | None = None, out: str | None = None
+) -> Report | None:
+    made = runner_for(cmd, resource_group_name, name, Limits()).report()
+    form = form_of(report_format, out)
+    if out and form:
+        write_report(out, text_of(made, form) if form is not ReportForm.JSON else as_json(made))
+    return None if out == STDOUT else made
 
 
 @command

@@ -14,6 +14,7 @@ from datetime import datetime
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Refused
 from azext_kmsmigrate.kubelets import Kubelets
+from azext_kmsmigrate.migration.chronicle import Chronicle
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
@@ -24,6 +25,7 @@ from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.migration.upgrade_path import Hop
 from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.patience import SIGN_IN, Patience
 from azext_kmsmigrate.ports import (
     Activity,
     Clock,
@@ -38,6 +40,7 @@ from azext_kmsmigrate.ports import (
     Secrets,
     Stop,
 )
+from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.rewrite.evidence import Evidence
 from azext_kmsmigrate.rewrite.rewriting import Rewriting, stored_form
 from azext_kmsmigrate.rewrite.settler import Settled
@@ -45,7 +48,10 @@ from azext_kmsmigrate.rewrite.settler import Settled
 
 @dataclass(frozen=True)
 class World:
-    """All that a run touches, as ports. ``user``: who runs it, in words for a record."""
+    """All that a run touches, as ports. ``user``: who runs it and where, in words for a record.
+
+    ``account``: the signed-in user of Azure; ``tool``: this tool and its version. Empty where they are not known.
+    """
 
     cluster: Cluster
     secrets: Secrets
@@ -59,6 +65,9 @@ class World:
     stop: Stop | None = None
     user: str = ""
     activity: Activity | None = None
+    patience: Patience | None = None
+    account: str = ""
+    tool: str = ""
 
     def now(self) -> str:
         return self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -86,6 +95,7 @@ class World:
             raise
         except KmsMigrateError as error:
             problems.append(f"{error.entry.code}: {error.what}")
+            outcome = Outcome.STOPPED if error.entry in SIGN_IN else Outcome.FAILED
             raise
         except KeyboardInterrupt:
             outcome = Outcome.STOPPED
@@ -127,6 +137,7 @@ class Deeds:
         self.journal = journal
         self.evidence: Evidence | None = None
         self._counts: dict[StepId, SecretCounts] = {}
+        self._saved = False
 
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
@@ -144,6 +155,8 @@ class Deeds:
         except errors.Lost:
             raise
         except KmsMigrateError as error:
+            if error.entry in SIGN_IN:  # it stops here and did not fail
+                raise
             with suppress(ClusterError):  # an API server that is away must not hide what stopped the step
                 self._end(step, StepStatus.FAILED, str(error))
             raise
@@ -157,6 +170,7 @@ class Deeds:
 
     def complete(self) -> None:
         """Everything is done and proven."""
+        self.note(self._ended(RunState.COMPLETED))
         self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
         self._world.secrets.delete_canary()
 
@@ -181,8 +195,20 @@ class Deeds:
 
     def stopped(self, cause: str) -> None:
         """For who reads the journal: the step that was under way did not fail."""
+        self.note(self._ended(RunState.STOPPED))
         with suppress(KmsMigrateError):
             self._save(replace(self.journal, last_problem=f"stopped: {cause}"))
+
+    def note(self, chronicle: Chronicle) -> None:
+        """For a report: goes with the next thing that is saved."""
+        self.journal = replace(self.journal, chronicle=chronicle)
+
+    def close(self, outcome: RunState, problem: str = "") -> None:
+        """The run ends before everything is done. One that has changed nothing leaves no trace of itself."""
+        self.note(self._ended(outcome, problem))
+        if self._saved:
+            with suppress(KmsMigrateError):
+                self._save(self.journal)
 
     def where_it_stands(self) -> str:
         """What state the Secrets are in, for somebody who stops here."""
@@ -263,9 +289,7 @@ class Deeds:
             raise
         except AzureError as error:
             if not hop.conditional and hop.version not in self._world.cluster.offers().versions:
-                raise errors.Conflict(
-                    errors.OFFER_GONE, version=hop.version, group=seen.name.group, name=seen.name.name
-                ) from error
+                raise errors.Conflict(errors.OFFER_GONE, version=hop.version, **seen.name.words) from error
             raise
 
     def _upgrade_node_pools(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
@@ -298,6 +322,7 @@ class Deeds:
         self.evidence = self._rewriting.rewrite_and_prove(wanted, settled, seen, self._world.tick, barrier=barrier)
         earlier = self._counts.get(step)
         self._counts[step] = self.evidence.counts.over_rounds(earlier.rewritten if earlier else 0)
+        self.note(self.journal.chronicle.with_proof(step, self.evidence.kept))
         self._judge(self.evidence, step)
         # The canary stays until the next change or the end: a later run has to prove this anew, and without the API
         # servers' counters nothing else shows that they changed over.
@@ -421,8 +446,7 @@ class Deeds:
             errors.NOT_WHAT_WAS_ASKED,
             what=what,
             found=found,
-            group=seen.name.group,
-            name=seen.name.name,
+            **seen.name.words,
             next=self._next,
         )
 
@@ -444,10 +468,13 @@ class Deeds:
         ended = replace(record, status=status, finished_at=self._world.now(), secrets=counts)
         self._save(replace(self.journal.with_step(ended), last_problem=problem))
 
+    def _ended(self, outcome: RunState, problem: str = "") -> Chronicle:
+        return self.journal.chronicle.with_run_ended(self._world.now(), outcome.value, problem)
+
     def _save(self, journal: Journal) -> None:
         self._world.lease.renew(now=True)
         self._world.journal.save(journal)
-        self.journal = journal
+        self.journal, self._saved = journal, True
 
 
 def _unless_preempted(what: str, result: OperationResult) -> None:

@@ -16,7 +16,9 @@ This module imports neither az nor anything of ours; ``wiring`` turns a kind int
 from __future__ import annotations
 
 import enum
+import shlex
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -64,6 +66,8 @@ class KmsMigrateError(Exception):
     """A catalogue entry with its values. ``str()`` is one line: code, what, why."""
 
     def __init__(self, entry: Entry, **values: object) -> None:
+        if {"group", "name"} <= values.keys():
+            values = cluster_words(str(values["group"]), str(values["name"])) | values
         missing = entry.fields - values.keys()
         if missing:
             raise TypeError(f"{entry.code} needs {', '.join(sorted(missing))}")
@@ -81,7 +85,28 @@ class KmsMigrateError(Exception):
 
     @property
     def fix(self) -> str:
-        return self.entry.fix.format(**self.values)
+        return self.entry.fix.format(**self.values | _typed(self.values))
+
+
+def cluster_words(group: str, name: str, subscription: str = "") -> dict[str, str]:
+    """A cluster as texts name it, and as options ready to paste: quoted for a shell.
+
+    ``subscription``: where the command to type has to name it, else empty.
+    """
+    within = f"-g {shlex.quote(group)}"
+    chosen = f" --subscription {shlex.quote(subscription)}" if subscription else ""
+    return {
+        "name": name,
+        "group": group,
+        "options": f"{within} -n {shlex.quote(name)}{chosen}",
+        "pool_options": f"{within} --cluster-name {shlex.quote(name)}{chosen}",
+        "group_options": f"{within}{chosen}",
+    }
+
+
+def _typed(values: Mapping[str, object]) -> dict[str, str]:
+    """A file's name as it is typed."""
+    return {"path": shlex.quote(str(values["path"]))} if "path" in values else {}
 
 
 class Refused(KmsMigrateError):
@@ -135,7 +160,7 @@ KEY_UNKNOWN = _entry(
     Kind.MISSING_ARGUMENT,
     "KMS is off on cluster '{name}', and neither the cluster nor a journal of an earlier run names a key.",
     "The last step turns KMS on with a key: which one has to be known before anything is changed.",
-    "Name the key: az aks kms-migrate start -g {group} -n {name} --key-id "
+    "Name the key: az aks kms-migrate start {options} --key-id "
     "https://VAULT.vault.azure.net/keys/KEY/VERSION --key-vault-access Public",
 )
 CLUSTER_STOPPED = _entry(
@@ -144,7 +169,7 @@ CLUSTER_STOPPED = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' is {power}, not running.",
     "A stopped cluster has no API server, so no Secret can be rewritten.",
-    "Start it: az aks start -g {group} -n {name}. Then type this command again.",
+    "Start it: az aks start {options}. Then type this command again.",
 )
 CLUSTER_BUSY = _entry(
     "KMSM104",
@@ -152,7 +177,7 @@ CLUSTER_BUSY = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' is in the middle of another operation ('{operation}').",
     "Azure does one operation at a time on a cluster, and a change of somebody else's may change the plan.",
-    "Wait until it ends: az aks wait -g {group} -n {name} --updated. Then type this command again.",
+    "Wait until it ends: az aks wait {options} --updated. Then type this command again.",
 )
 CLUSTER_FAILED = _entry(
     "KMSM105",
@@ -160,7 +185,7 @@ CLUSTER_FAILED = _entry(
     Kind.VALIDATION,
     "The last operation on cluster '{name}' failed: its provisioning state is '{operation}'.",
     "That operation was not one of this migration, so what it left behind is not known.",
-    "Bring the cluster to 'Succeeded' first, by repairing it and reconciling: az aks update -g {group} -n {name}",
+    "Bring the cluster to 'Succeeded' first, by repairing it and reconciling: az aks update {options}",
 )
 NO_UPGRADE_PATH = _entry(
     "KMSM107",
@@ -168,7 +193,7 @@ NO_UPGRADE_PATH = _entry(
     Kind.VALIDATION,
     "Azure offers cluster '{name}' (Kubernetes {version}) no upgrade that leads to {target}; it offers: {offered}.",
     "KMS v2 needs Kubernetes 1.27 or later. With no way there, turning KMS off would leave Secrets unencrypted.",
-    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. With nothing offered, move the "
+    "See what is offered: az aks get-upgrades {options} -o table. With nothing offered, move the "
     "workload to a new cluster or ask Azure support.",
 )
 TARGET_TOO_OLD = _entry(
@@ -177,7 +202,7 @@ TARGET_TOO_OLD = _entry(
     Kind.ARGUMENT,
     "--kubernetes-version {target} is older than {bound}.",
     "The migration ends on Kubernetes 1.27 or later, and a version never goes down.",
-    "Leave the option out, or give a version that is offered: az aks get-upgrades -g {group} -n {name} -o table",
+    "Leave the option out, or give a version that is offered: az aks get-upgrades {options} -o table",
 )
 DRIFT = _entry(
     "KMSM109",
@@ -185,8 +210,8 @@ DRIFT = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' was changed by somebody else during this run: {change}.",
     "The next step was planned for another state; going on could undo the other change or lose Secrets.",
-    "Pause who did it (az monitor activity-log list -g {group} shows them). Then go on from how it is now: {next}. Or, "
-    "below Kubernetes 1.27, back to KMS v1 with the original key: az aks kms-migrate revert -g {group} -n {name}",
+    "Pause who did it (az monitor activity-log list {group_options} shows them). Then go on from how it is now: "
+    "{next}. Or, below Kubernetes 1.27, back to KMS v1 with the original key: az aks kms-migrate revert {options}",
 )
 STEP_NOT_NEXT = _entry(
     "KMSM112",
@@ -202,7 +227,7 @@ KMS_PLATFORM = _entry(
     Kind.VALIDATION,
     "Cluster '{name}' uses the newer KMS data encryption (platform- or customer-managed keys).",
     "AKS re-encrypts its Secrets itself and it cannot be turned off; there is no KMS v1 or v2 to prove or change.",
-    "Nothing is left to do. Look at it with: az aks show -g {group} -n {name} --query securityProfile",
+    "Nothing is left to do. Look at it with: az aks show {options} --query securityProfile",
 )
 CLUSTER_DELETING = _entry(
     "KMSM114",
@@ -218,7 +243,7 @@ CHECKS_FAILED = _entry(
     Kind.VALIDATION,
     "{count} of the checks before '{step}' failed on cluster '{name}'; first: {first}.",
     "{state}",
-    "{fix} See all findings: az aks kms-migrate check -g {group} -n {name} -o table. Then type: {next}",
+    "{fix} See all findings: az aks kms-migrate check {options} -o table. Then type: {next}",
 )
 LONG_TERM_ONLY = _entry(
     "KMSM121",
@@ -228,8 +253,7 @@ LONG_TERM_ONLY = _entry(
     "supports under long term support only.",
     "Long term support needs the Premium tier, which costs money, and cannot be left again once the community's "
     "support for the version has ended: it is never asked for unless you say so.",
-    "If that is wanted: az aks kms-migrate {command} -g {group} -n {name} --tier premium "
-    "--k8s-support-plan AKSLongTermSupport",
+    "If that is wanted: az aks kms-migrate {command} {options} --tier premium --k8s-support-plan AKSLongTermSupport",
 )
 PREMIUM_NEEDED = _entry(
     "KMSM122",
@@ -245,7 +269,7 @@ PLAN_OUTDATED = _entry(
     Kind.VALIDATION,
     "The plan in '{path}' was made from other facts about cluster '{name}'; changed since: {changes}.",
     "What was read and agreed to is not what would be done now.",
-    "Make and read a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
+    "Make and read a new one: az aks kms-migrate plan {options} --out {path}",
 )
 
 NO_WAY_BACK = _entry(
@@ -254,8 +278,7 @@ NO_WAY_BACK = _entry(
     Kind.VALIDATION,
     "There is no way back to KMS v1: cluster '{name}' {reached}.",
     "Kubernetes never goes back to an older version, and from 1.27 on turning KMS on is KMS v2.",
-    "The way is forward: az aks kms-migrate start -g {group} -n {name}. Where it stands: az aks kms-migrate show "
-    "-g {group} -n {name}",
+    "The way is forward: az aks kms-migrate start {options}. Where it stands: az aks kms-migrate show {options}",
 )
 ORIGINAL_KEY_UNKNOWN = _entry(
     "KMSM132",
@@ -263,7 +286,7 @@ ORIGINAL_KEY_UNKNOWN = _entry(
     Kind.MISSING_ARGUMENT,
     "KMS is off on cluster '{name}', and neither the cluster nor a journal of an earlier run names the key it had.",
     "Going back turns KMS v1 on with the original key: Secrets may still lie under it.",
-    "Name it: az aks kms-migrate revert -g {group} -n {name} --key-id https://VAULT.vault.azure.net/keys/KEY/VERSION",
+    "Name it: az aks kms-migrate revert {options} --key-id https://VAULT.vault.azure.net/keys/KEY/VERSION",
 )
 NOT_THE_ORIGINAL_KEY = _entry(
     "KMSM133",
@@ -271,8 +294,8 @@ NOT_THE_ORIGINAL_KEY = _entry(
     Kind.VALIDATION,
     "The key {key} is not the one that cluster '{name}' had before the migration, which is {original}.",
     "Going back is to the original key: Secrets may still lie under it, and under KMS v1 nothing tells the two apart.",
-    "With KMS off: az aks kms-migrate revert -g {group} -n {name}. With KMS on under the other key, go forward: "
-    "az aks kms-migrate start -g {group} -n {name}",
+    "With KMS off: az aks kms-migrate revert {options}. With KMS on under the other key, go forward: "
+    "az aks kms-migrate start {options}",
 )
 
 # 2xx: Azure
@@ -338,8 +361,10 @@ SIGN_IN_FAILED = _entry(
     "sign-in-failed",
     Kind.AUTHENTICATION,
     "The sign-in of az gave no token for {what} ({code}).",
-    "The cluster and Azure are asked with the CLI's own sign-in only.",
-    "Sign in again: az login. Then type the same command again.",
+    "The cluster and Azure are asked with the CLI's own sign-in only. What was done is kept, and what Azure has begun "
+    "goes on there.",
+    "Sign in again: az login (where a pipeline does it with a federated token: with a new one, for it holds minutes "
+    "and az cannot renew it). Then type the same command again.",
 )
 NOT_WHAT_WAS_ASKED = _entry(
     "KMSM207",
@@ -347,7 +372,7 @@ NOT_WHAT_WAS_ASKED = _entry(
     Kind.AZURE,
     "Azure reported success for {what}, but the cluster shows {found}.",
     "The next step stands on this one, so it is not started.",
-    "Look at it with: az aks show -g {group} -n {name}. Then type: {next}",
+    "Look at it with: az aks show {options}. Then type: {next}",
 )
 OFFER_GONE = _entry(
     "KMSM221",
@@ -355,7 +380,7 @@ OFFER_GONE = _entry(
     Kind.AZURE,
     "Azure no longer offers the upgrade to {version}.",
     "Versions come and go; the way is planned anew from what is offered now.",
-    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. Then type the same command again.",
+    "See what is offered: az aks get-upgrades {options} -o table. Then type the same command again.",
 )
 
 # 23x: what Azure says no to an upgrade for; ``how`` tells whether it refused the request or ended the operation
@@ -394,7 +419,7 @@ QUOTA_EXCEEDED = _entry(
     "{how}: the subscription's quota does not hold the nodes that it adds ({code}): {detail}.",
     "{state}",
     "Ask for more (az vm list-usage -l LOCATION -o table shows the quotas), or let no node be added: az aks nodepool "
-    "update -g {group} --cluster-name {name} -n POOL --max-surge 0 --max-unavailable 1. Then type: {next}",
+    "update {pool_options} -n POOL --max-surge 0 --max-unavailable 1. Then type: {next}",
 )
 SUBNET_FULL = _entry(
     "KMSM234",
@@ -402,7 +427,7 @@ SUBNET_FULL = _entry(
     Kind.AZURE,
     "{how}: a subnet has no addresses for the nodes that it adds ({code}): {detail}.",
     "{state}",
-    "Free addresses, or let no node be added: az aks nodepool update -g {group} --cluster-name {name} -n POOL "
+    "Free addresses, or let no node be added: az aks nodepool update {pool_options} -n POOL "
     "--max-surge 0 --max-unavailable 1. Then type: {next}",
 )
 NO_CAPACITY = _entry(
@@ -419,7 +444,7 @@ VERSION_NOT_ALLOWED = _entry(
     Kind.AZURE,
     "{how}: the version is not offered ({code}): {detail}.",
     "{state}",
-    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table. Then type: {next}",
+    "See what is offered: az aks get-upgrades {options} -o table. Then type: {next}",
 )
 POOLS_AT_ODDS = _entry(
     "KMSM237",
@@ -427,8 +452,7 @@ POOLS_AT_ODDS = _entry(
     Kind.AZURE,
     "{how}: the versions of the node pools do not fit ({code}): {detail}.",
     "{state}",
-    "Pause automatic upgrades and pipelines (az aks update -g {group} -n {name} --auto-upgrade-channel none). "
-    "Then type: {next}",
+    "Pause automatic upgrades and pipelines (az aks update {options} --auto-upgrade-channel none). Then type: {next}",
 )
 LOCKED = _entry(
     "KMSM238",
@@ -436,7 +460,7 @@ LOCKED = _entry(
     Kind.AZURE,
     "{how}: a lock forbids it ({code}): {detail}.",
     "{state}",
-    "Find it: az lock list -o table (also of the node resource group: az aks show -g {group} -n {name} --query "
+    "Find it: az lock list -o table (also of the node resource group: az aks show {options} --query "
     "nodeResourceGroup). Have it removed. Then type: {next}",
 )
 POLICY_DENIED = _entry(
@@ -453,7 +477,7 @@ PRINCIPAL_EXPIRED = _entry(
     Kind.AZURE,
     "{how}: the cluster's service principal cannot sign in ({code}): {detail}.",
     "{state}",
-    "Renew its secret: az aks update-credentials -g {group} -n {name} --reset-service-principal --service-principal "
+    "Renew its secret: az aks update-credentials {options} --reset-service-principal --service-principal "
     "ID --client-secret SECRET. Then type: {next}",
 )
 NODES_CUT_OFF = _entry(
@@ -559,7 +583,7 @@ NO_CREDENTIAL = _entry(
     Kind.AUTHENTICATION,
     "Azure's kubeconfig for cluster '{name}' holds neither a client certificate nor an Entra ID sign-in.",
     "Without either nobody can sign in to its API server.",
-    "Turn Entra ID on for the cluster (az aks update -g {group} -n {name} --enable-aad), or local accounts.",
+    "Turn Entra ID on for the cluster (az aks update {options} --enable-aad), or local accounts.",
 )
 NOT_SETTLED = _entry(
     "KMSM305",
@@ -601,7 +625,7 @@ NODES_BEHIND = _entry(
     Kind.CLUSTER,
     "Azure reports the upgrade to {version} as done, but these nodes still run another kubelet: {nodes}.",
     "A node left behind falls out of the supported skew and misses what the upgrade was for.",
-    "It was asked for once more in vain. Type: az aks nodepool upgrade -g {group} --cluster-name {name} -n {pool} "
+    "It was asked for once more in vain. Type: az aks nodepool upgrade {pool_options} -n {pool} "
     "-k {version}; if they stay behind, ask Azure support.",
 )
 SIGN_IN_REFUSED = _entry(
@@ -649,7 +673,7 @@ NO_TERMINAL = _entry(
     Kind.ARGUMENT,
     "'{command}' asks before it changes anything, and there is no terminal to ask on.",
     "Nothing was changed.",
-    "Add --yes after you have read the plan: az aks kms-migrate plan -g {group} -n {name}",
+    "Add --yes after you have read the plan: az aks kms-migrate plan {options}",
 )
 DECLINED = _entry(
     "KMSM502",
@@ -697,7 +721,7 @@ BAD_VERSION = _entry(
     Kind.ARGUMENT,
     "--kubernetes-version '{version}' is not a version.",
     "A version is MAJOR.MINOR or MAJOR.MINOR.PATCH, for example 1.27 or 1.27.1.",
-    "See what is offered: az aks get-upgrades -g {group} -n {name} -o table",
+    "See what is offered: az aks get-upgrades {options} -o table",
 )
 BAD_FORCE_UNTIL = _entry(
     "KMSM530",
@@ -714,7 +738,23 @@ REPORT_FILE = _entry(
     Kind.ARGUMENT,
     "The report could not be written to '{path}' ({code}).",
     "What was found is lost with it; nothing in the cluster depends on it.",
-    "Give another --report-file, in a directory that exists and is yours.",
+    "Give another file, in a directory that exists and is yours.",
+)
+REPORT_NEEDS_FILE = _entry(
+    "KMSM526",
+    "report-needs-file",
+    Kind.MISSING_ARGUMENT,
+    "--format {form} needs a file to write to.",
+    "What az prints is JSON, or a table made of it; {form} is neither.",
+    "Add --out FILE; or --out - to have it on stdout, instead of az's result.",
+)
+REPORT_FORM_UNKNOWN = _entry(
+    "KMSM527",
+    "report-form-unknown",
+    Kind.ARGUMENT,
+    "The name of --out '{path}' does not say in which form the report is wanted.",
+    "It is written as Markdown, as an HTML page or as JSON.",
+    "Add --format markdown, --format html or --format json, or name the file .md, .html or .json.",
 )
 UNKNOWN_CHECK = _entry(
     "KMSM509",
@@ -722,7 +762,7 @@ UNKNOWN_CHECK = _entry(
     Kind.ARGUMENT,
     "--skip-check: there is no check '{check}'.",
     "A check that is not found is not left out; the ids are those in the output of 'check'.",
-    "Did you mean: {near}? See them all: az aks kms-migrate check -g {group} -n {name} -o table",
+    "Did you mean: {near}? See them all: az aks kms-migrate check {options} -o table",
 )
 PLAN_FILE = _entry(
     "KMSM521",
@@ -738,7 +778,7 @@ PLAN_FILE_FOREIGN = _entry(
     Kind.ARGUMENT,
     "'{path}' is not a plan that this version can run: {reason}.",
     "A plan is run exactly as it was read, or not at all.",
-    "Make a new one: az aks kms-migrate plan -g {group} -n {name} --out {path}",
+    "Make a new one: az aks kms-migrate plan {options} --out {path}",
 )
 PLAN_AND_GOAL = _entry(
     "KMSM523",
@@ -746,8 +786,7 @@ PLAN_AND_GOAL = _entry(
     Kind.ARGUMENT,
     "--plan and {option} cannot be given together.",
     "The plan in the file says already where to end and with which key.",
-    "Leave {option} out, or make another plan with it: az aks kms-migrate plan -g {group} -n {name} {option} ... "
-    "--out FILE",
+    "Leave {option} out, or make another plan with it: az aks kms-migrate plan {options} {option} ... --out FILE",
 )
 TIER_WITHOUT_PLAN = _entry(
     "KMSM524",

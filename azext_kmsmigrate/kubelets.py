@@ -43,8 +43,7 @@ class Kubelets:
                     version=version,
                     nodes=_listed(behind),
                     pool=behind[0].pool,
-                    group=seen.name.group,
-                    name=seen.name.name,
+                    **seen.name.words,
                 )
         left = [node for node in nodes if node.pool and (node.cordoned or node.quarantined)]
         if not left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import Deeds, World
 from azext_kmsmigrate.errors import AzureError, ClusterError, Conflict, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.inspection import Inspection, refusal
+from azext_kmsmigrate.migration.advice import code_after
+from azext_kmsmigrate.migration.chronicle import ChecksRecord, Observation, RunRecord
 from azext_kmsmigrate.migration.estimate import Numbers
 from azext_kmsmigrate.migration.events import StepBegun, Waiting
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
@@ -23,6 +26,7 @@ from azext_kmsmigrate.migration.plan_file import PlanFile, facts_of
 from azext_kmsmigrate.migration.reverting import decide_back
 from azext_kmsmigrate.migration.secret import Failure
 from azext_kmsmigrate.migration.step import StepId, StepStatus
+from azext_kmsmigrate.patience import AZURE_AWAY, PATIENCE, SIGN_IN
 from azext_kmsmigrate.results import (
     ClusterDocument,
     CountsDocument,
@@ -37,10 +41,8 @@ from azext_kmsmigrate.results import (
 from azext_kmsmigrate.rewrite.rewriting import Rewriting
 
 _CONFLICTS = 3  # times that somebody else may change the cluster under our hands before we give up
-_PATIENCE = 600.0  # seconds in a row without an answer of Azure that says what happened
 _PAUSE = 30.0  # seconds; a cluster takes about one PUT a minute
 _PROOFS = (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS)
-_UNCERTAIN = (errors.AZURE_UNREACHABLE, errors.AZURE_UNAVAILABLE, errors.AZURE_THROTTLED)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,20 @@ class Request:
     path: str = ""
     assign_roles: bool = False
     back: bool = False
+
+    @property
+    def option_text(self) -> str:
+        """The options that say the same, each with a space before it; not those of how fast or how long."""
+        force = self.goal.force_until
+        return "".join(
+            (
+                f" --plan {shlex.quote(self.path)}" if self.plan else self.goal.option_text,
+                f" --force-upgrade-until {force:%Y-%m-%dT%H:%M:%SZ}" if force else "",
+                f" --stop-after {self.stop_after.value}" if self.stop_after else "",
+                f" --skip-check {' '.join(sorted(self.skipped))}" if self.skipped else "",
+                " --assign-role" if self.assign_roles else "",
+            )
+        )
 
     def decide(self, situation: Situation) -> Plan:
         """All steps from here to where the command goes."""
@@ -106,9 +122,7 @@ def refuse_outdated(situation: Situation, request: Request) -> None:
     if plan is None or (journal is not None and journal.plan_digest == plan.digest):
         return
     if changes := plan.changes(facts_of(situation, request.decide(situation))):
-        raise Refused(
-            errors.PLAN_OUTDATED, path=request.path, name=name.name, group=name.group, changes="; ".join(changes)
-        )
+        raise Refused(errors.PLAN_OUTDATED, path=request.path, **name.words, changes="; ".join(changes))
 
 
 class Run:
@@ -148,6 +162,9 @@ class Run:
         self._reconciled = False
         self._conflicts = 0
         self._unheard = 0.0
+        run = RunRecord(verb_of(request), world.user, world.now(), world.account, world.tool)
+        self._deeds.note(self._deeds.journal.chronicle.with_run(run).with_checks(_asked(found, world.now())))
+        self._note_seen(first.cluster)
 
     def to_the_end(self) -> RunResult:
         """Step by step, each from a new observation."""
@@ -159,8 +176,11 @@ class Run:
         except Lost:
             raise
         except KmsMigrateError as error:
+            if error.entry in SIGN_IN:
+                return self._stopped_without_sign_in(error)
             if not self._ended and isinstance(error, Refused) and not self._stopping.results:
                 raise
+            self._deeds.close(RunState.FAILED, error.entry.code)
             with suppress(KmsMigrateError):  # the result tells the state now, not the one before the step
                 self._situation = replace(self._situation, cluster=self._world.cluster.observe())
             return replace(self._result(RunState.FAILED, error.what, self._command), problem=self._told(error))
@@ -179,15 +199,29 @@ class Run:
                 self._result(RunState.STOPPED, stopped.what, self._command), problem=ProblemDocument.of(stopped)
             )
         if stop:
-            return self._result(RunState.STOPPED, stop, self._command)
+            self._deeds.close(RunState.STOPPED)
+            return self._result(
+                RunState.STOPPED, stop, command_of(replace(self._request, stop_after=None), self._situation.cluster)
+            )
         if self._request.only:
+            self._deeds.close(RunState.COMPLETED)
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
         self._deeds.complete()
+        self._world.say(code_after(self._situation.cluster))
         return self._result(
             RunState.COMPLETED,
             f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",
             f"az aks kms-migrate verify {self._situation.cluster.name.option_text}",
         )
+
+    def _stopped_without_sign_in(self, error: KmsMigrateError) -> RunResult:
+        """With what is left of the sign-in: the journal is written, and the Lease given back by who holds it."""
+        if self._world.patience:
+            self._world.patience.hurry()
+        self._deeds.stopped(f"{error.entry.code}: {error.what}")
+        problem = ProblemDocument.of(error)
+        problem = replace(problem, why=f"{problem.why} {self._deeds.where_it_stands()}")
+        return replace(self._result(RunState.STOPPED, error.what, self._command), problem=problem)
 
     def _told(self, error: KmsMigrateError) -> ProblemDocument:
         """The problem, and since when Secrets may be stored without KMS, where it does not say so itself."""
@@ -207,8 +241,7 @@ class Run:
                 self._world.cluster.wait(self._world.tick)
                 self._distrust()
             elif plan.preparation is Preparation.RECONCILE and not self._reconciled:
-                self._reconciled = True
-                self._deeds.reconcile(self._situation.cluster)
+                self._reconcile()
             else:
                 break
             self._situation = self._look()
@@ -219,9 +252,34 @@ class Run:
             self._inspect(step)
         return step
 
+    def _reconcile(self) -> None:
+        self._reconciled = True
+        try:
+            self._deeds.reconcile(self._situation.cluster)
+        except AzureError as error:
+            if not self._waits(error):
+                raise
+
+    def _waits(self, error: KmsMigrateError) -> bool:
+        """After a request of which nobody knows whether it arrived: whether there is patience to look at the cluster.
+
+        An accepted request whose answer was lost shows in the cluster, which is then under way.
+        """
+        if error.entry not in AZURE_AWAY or self._unheard >= PATIENCE:
+            return False
+        self._world.warn(f"{error.what} Looking at what came of it.")
+        self._unheard += _PAUSE
+        self._distrust()
+        self._pause(_PAUSE, error.what)
+        return True
+
     def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
         found = self._inspection.before(step, self._situation, self._request.goal)
+        if found.blocking:
+            # It may be no more than an outage, which a look at everything waits for.
+            self._situation = self._look()
+            found = self._inspection.before(step, self._situation, self._request.goal)
         for result in found.warnings:
             if result.check.id not in self._warned:
                 self._warned.add(result.check.id)
@@ -246,12 +304,7 @@ class Run:
             self._pause(_PAUSE if self._conflicts > 1 else 0.0, conflict.what)
             return
         except KmsMigrateError as error:
-            if error.entry in _UNCERTAIN and self._unheard < _PATIENCE:
-                # An accepted request whose answer was lost shows in the cluster, which is then under way.
-                self._world.warn(f"{error.what} Looking at what came of it.")
-                self._unheard += _PAUSE
-                self._distrust()
-                self._pause(_PAUSE, error.what)
+            if self._waits(error):
                 return
             self._note(step, StepStatus.FAILED, began, started)
             raise
@@ -295,15 +348,13 @@ class Run:
         return only(plan, self._request.only, self._situation.cluster)
 
     def _look(self) -> Situation:
-        """A new observation; an Azure that is away for some minutes is waited for."""
-        until = self._world.clock.monotonic() + _PATIENCE
-        while True:
-            try:
-                return observe(self._world, frozenset(self._proven))
-            except AzureError as error:
-                if error.entry not in _UNCERTAIN or self._world.clock.monotonic() > until:
-                    raise
-                self._pause(_PAUSE, error.what)
+        situation = observe(self._world, frozenset(self._proven))
+        self._note_seen(situation.cluster)
+        return situation
+
+    def _note_seen(self, cluster: ClusterFacts) -> None:
+        seen = Observation(self._world.now(), cluster.kms_state.value, str(cluster.version), cluster.kms.key_id)
+        self._deeds.note(self._deeds.journal.chronicle.with_observation(seen))
 
     def _pause(self, seconds: float, why: str) -> None:
         until = self._world.clock.monotonic() + seconds
@@ -339,6 +390,11 @@ def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:
     return tuple(SkippedCheck(check, world.user, world.now()) for check in stopping)
 
 
+def _asked(found: Preflight, now: str) -> ChecksRecord:
+    ids = (tuple(r.check.id for r in some) for some in (found.warnings, found.unknown, found.skipped))
+    return ChecksRecord(now, found.passed, *ids)
+
+
 def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResult | None:
     """The result when nothing is left. Raises what blocks the rest."""
     if plan.blocked:
@@ -346,11 +402,13 @@ def nothing_to_do(situation: Situation, plan: Plan, request: Request) -> RunResu
     stop = stops_here(situation, request)
     if plan.pending and not stop:
         return None
+    cluster = situation.cluster
+    onward = command_of(replace(request, stop_after=None), cluster)
     return RunResult(
-        ClusterDocument.of(situation.cluster),
+        ClusterDocument.of(cluster),
         RunState.NOTHING_TO_DO,
         f"Nothing to do up to '{request.stop_after.value}'." if stop and request.stop_after else plan.summary,
-        next_command=f"az aks kms-migrate {'start' if stop else 'verify'} {situation.cluster.name.option_text}",
+        next_command=onward if stop else f"az aks kms-migrate verify {cluster.name.option_text}",
     )
 
 
@@ -360,8 +418,7 @@ def drift(world: World, cluster: ClusterFacts, step: StepId, command: str, since
     who = world.activity.writers(since) if world.activity else "who did it is not known"
     return Refused(
         errors.DRIFT,
-        name=cluster.name.name,
-        group=cluster.name.group,
+        **cluster.name.words,
         change=f"KMS is {cluster.kms_state.value}{key}, Kubernetes {cluster.version}; '{step.value}' would have to be "
         f"done again; {who}",
         next=command,
@@ -376,6 +433,10 @@ def stops_here(situation: Situation, request: Request) -> str:
 
 
 def command_of(request: Request, cluster: ClusterFacts) -> str:
-    whole = "az aks kms-migrate revert" if request.back else "az aks kms-migrate start"
-    command = COMMAND_OF[request.only] if request.only else whole
-    return f"{command} {cluster.name.option_text}"
+    """The same command again, ready to paste, with the options that decide what it does."""
+    return f"{verb_of(request)} {cluster.name.option_text}{request.option_text}"
+
+
+def verb_of(request: Request) -> str:
+    """What was typed, without its options."""
+    return COMMAND_OF[request.only] if request.only else f"az aks kms-migrate {'revert' if request.back else 'start'}"

@@ -6,6 +6,7 @@ import json
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.migration.facts import ClusterName
 from azext_kmsmigrate.migration.plan_file import PlanFile, PlanFileUnreadableError, from_document, to_document
 
 
@@ -19,8 +20,8 @@ def save(path: str, file: PlanFile) -> None:
         raise _refused(path, "written", error) from error
 
 
-def load(path: str, group: str, name: str) -> PlanFile:
-    """Read the file. Raises ``Refused`` (PLAN_FILE, PLAN_FILE_FOREIGN); group and name are for its advice."""
+def load(path: str, name: ClusterName) -> PlanFile:
+    """Read the file. Raises ``Refused`` (PLAN_FILE, PLAN_FILE_FOREIGN); the name is for its advice."""
     try:
         with open(path, encoding="utf-8") as stream:
             document = json.load(stream)
@@ -28,9 +29,9 @@ def load(path: str, group: str, name: str) -> PlanFile:
     except OSError as error:
         raise _refused(path, "read", error) from error
     except PlanFileUnreadableError as error:
-        raise Refused(errors.PLAN_FILE_FOREIGN, path=path, reason=error, group=group, name=name) from error
+        raise Refused(errors.PLAN_FILE_FOREIGN, path=path, reason=error, **name.words) from error
     except (ValueError, RecursionError) as error:
-        raise Refused(errors.PLAN_FILE_FOREIGN, path=path, reason="it is not JSON", group=group, name=name) from error
+        raise Refused(errors.PLAN_FILE_FOREIGN, path=path, reason="it is not JSON", **name.words) from error
 
 
 def _refused(path: str, what: str, error: OSError) -> Refused:

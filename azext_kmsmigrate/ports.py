@@ -110,6 +110,9 @@ class Connection(Protocol):
     def counters(self) -> Counters | None:
         """The replica's own counters, or None where they may not be read."""
 
+    def answers(self) -> bool:
+        """Whether an API server is there at all: any answer of its own will do, whatever it says."""
+
     def signs(self) -> tuple[str, ...]:
         """What else the cluster shows of its API servers, in words: supports a judgement, decides nothing."""
 

@@ -105,7 +105,10 @@ class CheckReport:
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, cluster: ClusterFacts, plan: Plan, found: Preflight, *, warnings_as_errors: bool) -> CheckReport:
+    def of(
+        cls, cluster: ClusterFacts, plan: Plan, found: Preflight, *, warnings_as_errors: bool, options: str = ""
+    ) -> CheckReport:
+        """``options``: those of ``check`` that ``start`` has too, each with a space before it."""
         ready = plan.blocked is None and found.allows(warnings_as_errors=warnings_as_errors)
         command = ("start" if plan.pending else "verify") if ready else "check"
         return cls(
@@ -118,7 +121,8 @@ class CheckReport:
             unknown=len(found.unknown),
             skipped=len(found.skipped),
             blocked=ProblemDocument.of(plan.blocked) if plan.blocked else None,
-            next_command=f"az aks kms-migrate {command} {cluster.name.option_text}",
+            next_command=f"az aks kms-migrate {command} {cluster.name.option_text}"
+            f"{'' if command == 'verify' else options}",
         )
 
     def shortened(self, most: int = MOST_NAMED) -> CheckReport:
@@ -225,7 +229,7 @@ class PlanDocument:
             exposure=SpanDocument.of(exposure) if exposure else None,
             warnings=list(advice.warnings(cluster, plan)),
             manual=[ManualDocument(m.what, m.command or None) for m in advice.manual(cluster, plan)],
-            next_command=None if blocked else _next(cluster, plan, goal),
+            next_command=None if blocked else _next(cluster, plan, goal, found),
             checks=ChecksDocument.of(found) if found else None,
         )
 
@@ -482,10 +486,13 @@ def _hops(plan: Plan) -> list[HopDocument]:
     ]
 
 
-def _next(cluster: ClusterFacts, plan: Plan, goal: Goal) -> str:
+def _next(cluster: ClusterFacts, plan: Plan, goal: Goal, found: Preflight | None) -> str:
     """What to type after this plan; while it is blocked, its remedy says that."""
     name = cluster.name.option_text
-    return f"az aks kms-migrate start {name}{goal.option_text}" if plan.pending else f"az aks kms-migrate verify {name}"
+    if not plan.pending:
+        return f"az aks kms-migrate verify {name}"
+    skipped = " ".join(sorted(r.check.id for r in found.skipped)) if found else ""
+    return f"az aks kms-migrate start {name}{goal.option_text}{' --skip-check ' if skipped else ''}{skipped}"
 
 
 def _goal(kms: KmsProfile, version: str) -> GoalDocument:

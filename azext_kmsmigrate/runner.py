@@ -13,6 +13,8 @@ from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.granting import Granting, curable
+from azext_kmsmigrate.handover.account import report_of
+from azext_kmsmigrate.handover.document import Report
 from azext_kmsmigrate.inspection import Inspection, refusal
 from azext_kmsmigrate.loop import (
     Request,
@@ -31,6 +33,8 @@ from azext_kmsmigrate.migration.plan import Goal, Plan, Situation, decide, only
 from azext_kmsmigrate.migration.plan_file import facts_of
 from azext_kmsmigrate.migration.secret import SecretRef
 from azext_kmsmigrate.migration.step import StepStatus
+from azext_kmsmigrate.patience import Patience
+from azext_kmsmigrate.patient_cluster import PatientCluster
 from azext_kmsmigrate.report.checks_text import check_lines
 from azext_kmsmigrate.results import (
     CheckReport,
@@ -46,6 +50,7 @@ from azext_kmsmigrate.results import (
     Verification,
     failed_documents,
 )
+from azext_kmsmigrate.retrospect import retrospect
 from azext_kmsmigrate.rewrite.dry_run import DryRun
 from azext_kmsmigrate.rewrite.own_canary import OwnCanary
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting, stored_form
@@ -61,10 +66,13 @@ class Runner:
     """One cluster, one command."""
 
     def __init__(self, world: World, limits: Limits) -> None:
-        self._world, self._limits = world, limits
+        patience = world.patience or Patience(world.clock, world.observer.tell)
+        cluster = PatientCluster(world.cluster, patience, world.tick)
+        self._world, self._limits = replace(world, cluster=cluster, patience=patience), limits
+        self._patience = patience
         # The dry run goes over the ports of the run itself, at its pace.
         dry_run = DryRun(self._rewriting(world.secrets.create_canary), world.observer.tell)
-        self._world = replace(world, inspectors=(*world.inspectors, dry_run))
+        self._world = replace(self._world, inspectors=(*world.inspectors, dry_run))
 
     # read-only
 
@@ -82,7 +90,7 @@ class Runner:
             return PlanDocument.of(cluster, plan, goal), facts
         with self._world.observer.watching():
             found = Inspection(self._world, skipped).quick(situation, goal)
-        command = command_of(Request(), cluster)
+        command = command_of(Request(goal, skipped=skipped), cluster)
         stopped = refusal(found, cluster, plan.steps[0].id, _NOTHING_CHANGED, command)
         return PlanDocument.of(cluster, plan, goal, found, stopped), facts
 
@@ -97,11 +105,16 @@ class Runner:
             found = inspection.whole(situation, goal)
             for line in check_lines(found):
                 self._world.say(line)
-        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors)
+        options = Request(goal, skipped=skipped).option_text
+        return CheckReport.of(situation.cluster, plan, found, warnings_as_errors=warnings_as_errors, options=options)
 
     def show(self) -> Status:
         """Where the migration stands."""
         return Standing.of(self._world).status()
+
+    def report(self) -> Report:
+        """What is recorded of the migration, beside what is seen now; looks at no Secret."""
+        return report_of(retrospect(self._world))
 
     def verify(self, namespaces: tuple[str, ...] = ()) -> Verification:
         """Prove in what form the Secrets are; changes nothing but a Secret of the tool's own."""
@@ -160,7 +173,7 @@ class Runner:
                 found = inspection.whole(situation, request.goal)
                 if stopped := self._stopped_by(found, situation, shown, request):
                     return stopped
-            with self._world.heard(), self._world.lease.held():
+            with self._world.heard(), self._world.lease.held(), self._patience.of_a_run():
                 return self._go(request, shown, inspection, found, began)
 
     def _go(
@@ -194,6 +207,7 @@ class Runner:
             world.observer.watching(),
             world.heard(),
             world.lease.held(),
+            self._patience.of_a_run(),
             world.telling(begun) as wrong,
             OwnCanary(world.secrets, world.observer) as own,
         ):
@@ -249,7 +263,8 @@ class Runner:
     def _rewriting(self, plant: Callable[[], SecretRef]) -> Rewriting:
         """``plant``: a migration's canary stays until its end, a command's own goes with it."""
         world = self._world
-        return Rewriting(world.secrets, world.clock, world.observer, world.cluster.observe, self._limits, plant)
+        observe = world.cluster.observe
+        return Rewriting(world.secrets, world.clock, world.observer, observe, self._limits, plant, self._patience)
 
     def _planned(self, situation: Situation, request: Request) -> Plan:
         plan = request.decide(situation)
@@ -267,7 +282,7 @@ class Runner:
     def _refuse_without_legacy_kms(situation: Situation) -> None:
         cluster = situation.cluster
         if cluster.kms_state is KmsState.PLATFORM:
-            raise Refused(errors.KMS_PLATFORM, name=cluster.name.name, group=cluster.name.group)
+            raise Refused(errors.KMS_PLATFORM, **cluster.name.words)
         blocked = decide(situation, Goal()).blocked
         if blocked and (cluster.power != "Running" or cluster.busy or cluster.state == "Deleting"):
             raise blocked

@@ -52,7 +52,7 @@ class Standing:
     def status(self) -> Status:
         situation, journal = self.situation, self.situation.journal
         cluster = situation.cluster
-        request = Request(back=_goes_back(journal, cluster))
+        request = Request(back=goes_back(journal, cluster))
         plan = request.decide(situation)
         foreign = next((error for error in self.unseen if isinstance(error, Refused)), None)
         blocked = foreign or plan.blocked
@@ -97,6 +97,7 @@ def _count(world: World, journal: Journal | None) -> int | None:
     return max(0, len(page.items) + counted - canary_follows)
 
 
-def _goes_back(journal: Journal | None, cluster: ClusterFacts) -> bool:
+def goes_back(journal: Journal | None, cluster: ClusterFacts) -> bool:
+    """Whether an unfinished run was on its way back to KMS v1, and still can go there."""
     unfinished = journal is not None and journal.unfinished and journal.direction is Direction.BACK
     return unfinished and max(cluster.version, cluster.wanted) < KMS_V2_FROM

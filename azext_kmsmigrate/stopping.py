@@ -1,7 +1,8 @@
-"""Turns Ctrl-C, SIGTERM and the end of the time that the user gave into one way to stop: ``KeyboardInterrupt``.
+"""Turns Ctrl-C, SIGTERM, SIGHUP and the end of the time that the user gave into one way to stop: ``KeyboardInterrupt``.
 
 The first of them is polite: what is in flight ends, the journal is written, the Lease is given back. From then on calls
-to the API server are not waited for. A second signal ends the process at once.
+to the API server are not waited for. A second signal ends the process at once; but a terminal that closes may send
+several for one reason, so that SIGHUP never ends what stops already.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 from azext_kmsmigrate.ports import Clock
 
 _SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+_HANG_UP = getattr(signal, "SIGHUP", None)  # not on Windows
+if _HANG_UP is not None:
+    _SIGNALS[_HANG_UP] = "the terminal or connection closed, SIGHUP"
 
 
 class Stop:
@@ -38,19 +42,26 @@ class Stop:
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Listen to signals for the length of a ``with``. Only the main thread of a process can."""
+        """Listen to signals for the length of a ``with``. Only the main thread of a process can.
+
+        Who started the process may have had signals ignored for it (``nohup``, a shell's background job): so be it.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._signalled) for number in _SIGNALS}
+        wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._signalled) for number in wanted}
         try:
             yield
         finally:
             for number, handler in before.items():
                 # Who is on the way out already ends without a traceback.
-                signal.signal(number, signal.SIG_DFL if self.cause else handler)
+                on_the_way_out = signal.SIG_IGN if number == _HANG_UP else signal.SIG_DFL
+                signal.signal(number, on_the_way_out if self.cause else handler)
 
     def _signalled(self, number: int, _: Any) -> None:
+        if self.cause and number == _HANG_UP:
+            return
         if self.cause:
             for close in self.at_once:
                 close()

@@ -20,10 +20,13 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.errors import Kind, KmsMigrateError, Refused
 from azext_kmsmigrate.exit_codes import ExitCode, exit_code
+from azext_kmsmigrate.handover.form import STDOUT
+from azext_kmsmigrate.migration.events import Note
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName
 from azext_kmsmigrate.migration.plan import Goal, Plan
 from azext_kmsmigrate.migration.plan_file import PlanFile
 from azext_kmsmigrate.ports import Clock, Inspector, Observer
+from azext_kmsmigrate.report.cloud_shell import NOTICE, in_cloud_shell
 from azext_kmsmigrate.report.form import Form, Surroundings, form_for
 from azext_kmsmigrate.report.observers import observer_of
 from azext_kmsmigrate.report.output import WIDE, Output
@@ -32,6 +35,7 @@ from azext_kmsmigrate.rewrite.rewriting import Limits
 from azext_kmsmigrate.runner import Confirm, Runner
 
 _R = TypeVar("_R")
+_TIMEOUTS = {"connection_timeout": 20, "read_timeout": 120}  # seconds; the SDK's own are five minutes each
 _GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
@@ -49,13 +53,14 @@ def runner_for(
 
     ``timeout``: minutes after which the command stops by itself.
     """
-    from azure.cli.core.commands.client_factory import get_mgmt_service_client, get_subscription_id
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client
     from azure.cli.core.profiles import ResourceType
 
     from azext_kmsmigrate.arm.activity import ArmActivity
     from azext_kmsmigrate.arm.cluster import ArmCluster
     from azext_kmsmigrate.arm.resource_manager import ResourceManager
     from azext_kmsmigrate.arm.role_assigner import ArmRoles
+    from azext_kmsmigrate.arm.sign_in import StoredCredential
     from azext_kmsmigrate.clock import SystemClock
     from azext_kmsmigrate.deeds import World
     from azext_kmsmigrate.kube.api import Api
@@ -63,20 +68,32 @@ def runner_for(
     from azext_kmsmigrate.kube.lease import KubeLease
     from azext_kmsmigrate.kube.nodes import KubeNodes
     from azext_kmsmigrate.kube.secrets import KubeSecrets
+    from azext_kmsmigrate.patience import Patience
     from azext_kmsmigrate.stopping import Stop
 
-    subscription = get_subscription_id(cmd.cli_ctx)
-    client = get_mgmt_service_client(cmd.cli_ctx, ResourceType.MGMT_CONTAINERSERVICE, subscription_id=subscription)
-    cluster = ClusterName(name, group, subscription, _resource_id(subscription, group, name))
+    cluster = cluster_name(cmd, group, name)
+    subscription = cluster.subscription
+    credential = StoredCredential(lambda: _credential(cmd.cli_ctx, subscription))
+    client = get_mgmt_service_client(
+        cmd.cli_ctx,
+        ResourceType.MGMT_CONTAINERSERVICE,
+        subscription_id=subscription,
+        credential=credential,
+        **_TIMEOUTS,
+    )
     clock = SystemClock()
-    resources = get_mgmt_service_client(cmd.cli_ctx, ResourceManager, subscription_id=subscription).of(cluster)
+    resources = get_mgmt_service_client(
+        cmd.cli_ctx, ResourceManager, subscription_id=subscription, credential=credential
+    ).of(cluster)
     door = _Door(cmd.cli_ctx, client, cluster)
-    api = Api(door.open, door.open_shared, clock)
     stop = Stop(clock, timeout)
-    stop.then += [door.hurry, api.hurry]
     observer = _observer(cmd.cli_ctx, progress, stop.at_once)
+    patience = Patience(clock, observer.tell, stop.due)
+    api = Api(door.open, door.open_shared, clock, of_run=patience)
+    patience.then += [door.hurry, api.hurry]
+    stop.then.append(patience.hurry)
     world = World(
-        cluster=ArmCluster(client, cluster, clock),
+        cluster=ArmCluster(client, cluster, clock, patience),
         secrets=KubeSecrets(api),
         journal=KubeJournalStore(api, cluster.resource_id),
         lease=KubeLease(api, clock, _me(), name, tell=observer.tell, take_over=take_over),
@@ -92,8 +109,21 @@ def runner_for(
         user=_me(),
         stop=stop,
         activity=ArmActivity(resources),
+        account=_account(cmd.cli_ctx),
+        tool=_tool(),
+        patience=patience,
     )
     return Runner(world, limits)
+
+
+def cluster_name(cmd: Any, group: str, name: str) -> ClusterName:
+    """The cluster as the user names it, with az's default subscription where none was named."""
+    from azure.cli.core._profile import Profile
+
+    named = str(cmd.cli_ctx.data.get("subscription_id") or "")  # what --subscription says, if anything
+    subscription = named or str(Profile(cli_ctx=cmd.cli_ctx).get_subscription_id())
+    resource_id = _resource_id(subscription, group, name)
+    return ClusterName(name, group, subscription, resource_id, with_subscription=bool(named))
 
 
 def inspectors(client: Any, cluster: ClusterName, api: Any, clock: Clock) -> tuple[Inspector, ...]:
@@ -124,6 +154,14 @@ def azure_inspectors(cli_ctx: Any, client: Any, resources: Any, cluster: Cluster
         SurroundingsInspector(resources),
         UpgradeInspector(client, resources),
     )
+
+
+def _credential(cli_ctx: Any, subscription: str) -> Any:
+    """az's credential for what it has stored now."""
+    from azure.cli.core._profile import Profile
+
+    credential, _, _ = Profile(cli_ctx=cli_ctx).get_login_credentials(subscription_id=subscription)
+    return credential
 
 
 def _token_source(cli_ctx: Any, cluster: ClusterName, resource: str, what: str) -> Callable[[], str]:
@@ -176,20 +214,17 @@ class _Door:
 
         kubeconfig = parse(user_kubeconfig(self._client, self._name), self._name)
         app = kubeconfig.server_app
-        signer = BearerToken(app, self._fetch_token, time.time) if app else Certificate()
+        signer = BearerToken(app, self._fetch_token, time.time, lambda: self._hurried) if app else Certificate()
         return Route.to(kubeconfig.server), tls_context(kubeconfig), signer
 
     def _fetch_token(self, server_app: str, anew: bool) -> tuple[str, float]:
-        from azure.cli.core._profile import Profile
         from azure.cli.core.auth.util import resource_to_scopes
 
         from azext_kmsmigrate.arm.faults import translated
 
         with translated("the cluster's API server", self._name):
-            # A new Profile each time: it reads what the CLI has stored since (a renewed federated token).
-            credential, _, _ = Profile(cli_ctx=self._cli_ctx).get_login_credentials(
-                subscription_id=self._name.subscription
-            )
+            # Made anew each time: it reads what the CLI has stored since (a renewed federated token).
+            credential = _credential(self._cli_ctx, self._name.subscription)
             token = credential.get_token(*resource_to_scopes(server_app), **(_issued_lately() if anew else {}))
         return token.token, float(token.expires_on)
 
@@ -208,7 +243,10 @@ def _observer(cli_ctx: Any, progress: str, at_once: list[Callable[[], None]]) ->
     from azext_kmsmigrate.clock import SystemClock
 
     around = _surroundings(cli_ctx)
-    return observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock(), at_once)
+    observer = observer_of(form_for(Form(progress), around), around, Output(sys.stderr), SystemClock(), at_once)
+    if in_cloud_shell(around.environment):
+        observer.tell(Note(NOTICE))
+    return observer
 
 
 def _surroundings(cli_ctx: Any) -> Surroundings:
@@ -231,7 +269,7 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
         from knack.prompting import NoTTYException, prompt_y_n
 
         from azext_kmsmigrate.report.checks_text import warning_lines
-        from azext_kmsmigrate.report.plan_text import plan_lines, shown
+        from azext_kmsmigrate.report.plan_text import plan_lines, question, shown
 
         around, output = _surroundings(cmd.cli_ctx), Output(sys.stderr)
         if not yes or form_for(Form(progress), around) is not Form.NONE:
@@ -243,11 +281,9 @@ def confirmation(cmd: Any, command: str, *, yes: bool, progress: str) -> Confirm
         try:
             # The question is for people too: input() would put it on stdout, before the document.
             with contextlib.redirect_stdout(sys.stderr):
-                agreed = prompt_y_n(f"Go on with cluster '{cluster.name.name}'?", default="n")
+                agreed = prompt_y_n(question(cluster, plan), default="n")
         except NoTTYException as error:
-            raise Refused(
-                errors.NO_TERMINAL, command=command, group=cluster.name.group, name=cluster.name.name
-            ) from error
+            raise Refused(errors.NO_TERMINAL, command=command, **cluster.name.words) from error
         if not agreed:
             raise Refused(errors.DECLINED)
 
@@ -312,21 +348,29 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
             logger.error("%s", problem.fix)
         next_command = getattr(result, "next_command", None)
         if next_command and not problem and not cmd.cli_ctx.only_show_errors:
-            sys.stderr.write(f"Next: {next_command}\n")
+            Output(sys.stderr).write(f"Next: {next_command}\n")
         _leave_with_exit_code(cmd.cli_ctx, result)
         return result
 
     return run
 
 
-def write_report(path: str, result: object) -> None:
-    """A result as a JSON file, whole and as az would print it."""
+def as_json(result: object) -> str:
+    """A result whole, and as az would print it."""
     from azure.cli.core.util import todict
 
+    return json.dumps(todict(result), indent=2, sort_keys=True) + "\n"
+
+
+def write_report(path: str, text: str) -> None:
+    """Write a file, over an older one; ``-`` is stdout. Raises ``Refused`` (REPORT_FILE)."""
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(todict(result), file, indent=2, sort_keys=True)
-            file.write("\n")
+        if path == STDOUT:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode())
+            return
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
     except OSError as error:
         raise Refused(errors.REPORT_FILE, path=path, code=error.strerror or type(error).__name__) from error
 
@@ -337,9 +381,9 @@ def write_plan(path: str, goal: Goal, facts: dict[str, Any], document: PlanDocum
 
     from azext_kmsmigrate.plan_store import save
 
-    if document.pending and not document.blocked:
-        name = f"-g {document.cluster.resource_group} -n {document.cluster.name}"
-        document = replace(document, next_command=f"az aks kms-migrate start {name} --plan {shlex.quote(path)}")
+    if document.next_command and document.pending:
+        command = document.next_command.replace(goal.option_text, "", 1)
+        document = replace(document, next_command=f"{command} --plan {shlex.quote(path)}")
     save(path, PlanFile(goal, facts, todict(document)))
     return document
 
@@ -372,6 +416,27 @@ def _resource_id(subscription: str, group: str, name: str) -> str:
         f"/subscriptions/{subscription}/resourceGroups/{group}"
         f"/providers/Microsoft.ContainerService/managedClusters/{name}"
     )
+
+
+def _account(cli_ctx: Any) -> str:
+    """Who is signed in to Azure, as az keeps it; asks nobody."""
+    from azure.cli.core._profile import Profile
+    from knack.util import CLIError
+
+    try:
+        return str(Profile(cli_ctx=cli_ctx).get_current_account_user())
+    except CLIError:
+        return ""
+
+
+def _tool() -> str:
+    """This tool and its version, where it is installed as an extension."""
+    from azure.cli.core.extension import ExtensionNotInstalledException, get_extension
+
+    try:
+        return f"aks-kms-migrate {get_extension('aks-kms-migrate').version}"
+    except ExtensionNotInstalledException:
+        return "aks-kms-migrate"
 
 
 def _me() -> str:

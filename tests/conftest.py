@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from tests.lab.controlplane.real import binaries
 
-pytest_plugins = ["tests.labs", "tests.task_library"]
+pytest_plugins = ["tests.labs", "tests.task_library", "tests.browser"]
 settings.register_profile("untimed", deadline=None)  # what is slow on a busy machine is not wrong
 settings.load_profile("untimed")
 

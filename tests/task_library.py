@@ -1,15 +1,11 @@
 """Microsoft's own parser of logging commands: ``taskcommand`` of azure-pipelines-task-lib, run by node.
 
-Fetched from the npm registry once, into build/. Where that cannot be, tests are skipped with the reason; under
-``CI=true`` they fail.
+Fetched from the npm registry (``tests.npm``).
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.client import ROOT
+from tests.npm import fetched
 
 VERSION = "5.281.0"
-_HOME = ROOT / "build" / f"task-library-{VERSION}"
 _PARSER = """
 const {commandFromString} = require('azure-pipelines-task-lib/taskcommand');
 require('readline').createInterface({input: process.stdin}).on('line', given => {
@@ -65,32 +60,6 @@ class TaskLibrary:
 
 @pytest.fixture(scope="module")
 def task_library() -> Iterator[TaskLibrary]:
-    if missing := _fetched():
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    library = TaskLibrary(_HOME)
+    library = TaskLibrary(fetched("azure-pipelines-task-lib", VERSION))
     yield library
     library.close()
-
-
-def _fetched() -> str:
-    """Why the library is not there; empty when it is."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return "Microsoft's parser of logging commands needs node and npm"
-    _HOME.mkdir(parents=True, exist_ok=True)
-    with (_HOME / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (_HOME / ".whole").exists():
-            return ""
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(_HOME)]
-        try:
-            done = subprocess.run(
-                [*command, f"azure-pipelines-task-lib@{VERSION}"], capture_output=True, text=True, timeout=120
-            )
-        except subprocess.TimeoutExpired:
-            return "the npm registry gave no azure-pipelines-task-lib within two minutes"
-        if done.returncode:
-            return f"the npm registry gave no azure-pipelines-task-lib: {done.stderr.strip().splitlines()[:1]}"
-        (_HOME / ".whole").touch()
-    return ""

@@ -28,6 +28,7 @@ from azext_kmsmigrate.migration.facts import (
     SupportPlan,
 )
 from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.patience import AZURE_AWAY, Patience
 from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 
 _NOT_YET = "AzureKeyVaultKmsValidateIdentityPermissionCustomerError"  # also while a new role has not reached everywhere
@@ -39,10 +40,11 @@ _BRIEFLY = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
 
 
 class ArmCluster:
-    """The port ``Cluster``, on the SDK's ContainerServiceClient."""
+    """The port ``Cluster``, on the SDK's ContainerServiceClient. ``patience``: of the run, where Azure is away."""
 
-    def __init__(self, client: Any, name: ClusterName, clock: Clock) -> None:
+    def __init__(self, client: Any, name: ClusterName, clock: Clock, patience: Patience | None = None) -> None:
         self._client, self._name, self._clock = client, name, clock
+        self._patience = patience or Patience(clock)
         self._location = ""
         self._listed: Offers | None = None
 
@@ -116,10 +118,14 @@ class ArmCluster:
             profile = self._client.agent_pools.get(self._name.group, self._name.name, pool)
             profile.orchestrator_version = str(version)
             profile.creation_data = None
-            poller = self._client.agent_pools.begin_create_or_update(
-                self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
-            )
-            return self._follow(poller, what, tick, self._pools())
+
+            def begin(**options: Any) -> Any:
+                return self._client.agent_pools.begin_create_or_update(
+                    self._name.group, self._name.name, pool, profile, **options
+                )
+
+            etag = getattr(profile, "e_tag", "")
+            return self._follow(begin(**_if_unchanged(etag)), begin, what, tick, self._pools())
 
     def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         def change(cluster: Any) -> None:
@@ -150,8 +156,7 @@ class ArmCluster:
             except ResourceNotFoundError as error:
                 raise Refused(
                     errors.CLUSTER_NOT_FOUND,
-                    name=self._name.name,
-                    group=self._name.group,
+                    **self._name.words,
                     subscription=self._name.subscription,
                 ) from error
 
@@ -177,10 +182,13 @@ class ArmCluster:
                 raise Conflict(errors.CHANGED_MEANWHILE, what=what, code="EtagMismatch")
             change(cluster)
             _leave_out_idle_key(cluster, self._client)
-            poller = self._client.managed_clusters.begin_create_or_update(
-                self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag)
-            )
-            return self._follow(poller, what, tick, pools)
+
+            def begin(**options: Any) -> Any:
+                return self._client.managed_clusters.begin_create_or_update(
+                    self._name.group, self._name.name, cluster, **options
+                )
+
+            return self._follow(begin(**_if_unchanged(cluster.e_tag)), begin, what, tick, pools)
 
     def _when_the_role_is_there(
         self, what: str, seen: ClusterFacts, change: Callable[[Any], None], tick: Tick
@@ -198,8 +206,23 @@ class ArmCluster:
                 tick(Waiting(f"{what}: Azure does not see the identity's role for the key yet"))
                 self._clock.sleep(1.0)
 
-    def _follow(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
-        """Follow an accepted operation to its end, whatever that is."""
+    def _follow(
+        self, poller: Any, begin: Callable[..., Any], what: str, tick: Tick, pools: PoolWatch | None
+    ) -> OperationResult:
+        """Follow an accepted operation to its end, whatever that is, also through an outage of Azure.
+
+        ``begin`` with a continuation token takes the same operation up again, and sends nothing but questions.
+        """
+        while True:
+            try:
+                with translated(what, self._name):
+                    return self._followed(poller, what, tick, pools)
+            except AzureError as error:
+                if error.entry not in AZURE_AWAY or not self._back_again(error.what.rstrip("."), tick):
+                    raise
+            poller = begin(continuation_token=poller.continuation_token())
+
+    def _followed(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
         from azure.core.exceptions import HttpResponseError
 
         try:
@@ -215,6 +238,21 @@ class ArmCluster:
                 return OperationResult(status.capitalize(), *words_of(error))
             raise
         return OperationResult("Succeeded")
+
+    def _back_again(self, what: str, tick: Tick) -> bool:
+        """Wait until Azure answers again; False when the patience is over before that."""
+        absence = self._patience.azure
+        while absence.missed(what):
+            absence.pause(tick)
+            try:
+                self._look_at_pools()
+            except AzureError as error:
+                if error.entry not in AZURE_AWAY:
+                    raise
+                continue
+            absence.heard()
+            return True
+        return False
 
     def _location_versions(self) -> Offers:
         # Not knowing them only narrows the plan: no control plane first, no hop that is not the target itself.

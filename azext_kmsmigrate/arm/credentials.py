@@ -21,5 +21,5 @@ def user_kubeconfig(client: Any, name: ClusterName) -> str:
             name.group, name.name, format="exec", logging_enable=False
         )
     if not found.kubeconfigs:
-        raise AzureError(errors.NO_CREDENTIAL, name=name.name, group=name.group)
+        raise AzureError(errors.NO_CREDENTIAL, **name.words)
     return bytes(found.kubeconfigs[0].value).decode()

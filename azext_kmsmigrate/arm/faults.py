@@ -13,6 +13,7 @@ from azext_kmsmigrate.migration.refusal import refusal_in, shortened
 
 _WHOLE = 10_000  # characters of a message that are read for what it names
 _HASHES = re.compile("#{2,}")
+_AADSTS = re.compile(r"AADSTS\d{5,10}")
 
 
 @contextmanager
@@ -20,19 +21,23 @@ def translated(what: str, name: ClusterName) -> Iterator[None]:
     """Whatever the SDK or the sign-in raises inside leaves as one of ours. ``what`` completes "Azure refused …"."""
     from azure.core.exceptions import AzureError as SdkError
     from knack.util import CLIError
+    from requests.exceptions import RequestException
 
     try:
         yield
     except KmsMigrateError:
         raise
-    except (SdkError, CLIError) as error:
+    except (SdkError, CLIError, RequestException) as error:
         raise translate(error, what, name) from error
 
 
 def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
     """The catalogue entry for a foreign exception; the most specific rule wins."""
     from azure.core import exceptions as sdk
+    from requests.exceptions import RequestException
 
+    if isinstance(error, RequestException):  # of the sign-in, which does not go through the SDK
+        return AzureError(errors.AZURE_UNREACHABLE, what=what, code=f"{type(error).__name__} at the sign-in")
     if isinstance(error, sdk.HttpResponseError):
         return _answered(error, what, name)
     if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError)):
@@ -41,7 +46,13 @@ def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError
         return AzureError(
             errors.AZURE_REFUSED, what=what, code=type(error).__name__, detail=one_line(str(error)), next=again(name)
         )
-    return AzureError(errors.SIGN_IN_FAILED, what=what, code=type(error).__name__)
+    return AzureError(errors.SIGN_IN_FAILED, what=what, code=_sign_in_code(error))
+
+
+def _sign_in_code(error: Exception) -> str:
+    """Entra ID's own code, if it gave one: https://learn.microsoft.com/entra/identity-platform/reference-error-codes"""
+    found = _AADSTS.search(str(error))
+    return found[0] if found else type(error).__name__
 
 
 def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from azext_kmsmigrate.checks.check import Category, Check, Finding, Severity
 from azext_kmsmigrate.checks.scene import Scene
+from azext_kmsmigrate.migration.code import tools_named
 from azext_kmsmigrate.migration.step import StepId
 
 _BURST = 20  # PUTs of one cluster that Azure takes at once; then one a minute. aks/quotas-skus-regions
@@ -26,39 +27,17 @@ def _budget(scene: Scene) -> Iterator[Finding]:
         )
 
 
-# What the tools write by themselves or their guides tell to write; a tag's name or its value.
-_TOOLS = {
-    "terraform": "Terraform",
-    "opentofu": "OpenTofu",
-    "pulumi": "Pulumi",
-    "bicep": "Bicep",
-    "azd-env-name": "the Azure Developer CLI",
-    "crossplane": "Crossplane",
-    "capz": "Cluster API",
-    "cluster-api-provider-azure": "Cluster API",
-    "ansible": "Ansible",
-    "argocd": "Argo CD",
-    "fluxcd": "Flux",
-    "aso": "Azure Service Operator",
-}
-
-
 def _infrastructure_as_code(scene: Scene) -> Iterator[Finding]:
-    for tag, value in scene.cluster.surroundings.tags.items():
-        tools = {name for mark, name in _TOOLS.items() if _names(mark, tag) or _names(mark, value)}
-        for tool in sorted(tools):
+    name = scene.cluster.name
+    for tag, tools in tools_named(scene.cluster.surroundings.tags).items():
+        for tool in tools:
+            pause = f" ({tool.pause})" if tool.pause else ""
             yield Finding(
-                f"cluster '{scene.cluster.name.name}'",
-                f"Its tag '{tag}' says that {tool} manages it: a run midway puts KMS back as its code has it.",
-                "Pause its pipelines until 'az aks kms-migrate verify "
-                f"{scene.cluster.name.option_text}' holds, and write the new key and version into its code.",
+                f"cluster '{name.name}'",
+                f"Its tag '{tag}' says that {tool.name} manages it: a run midway puts KMS back as its code has it.",
+                f"Pause it{pause} until 'az aks kms-migrate verify {name.option_text}' holds, and write the new key "
+                f"and version into its code before it runs again: {tool.fields}.",
             )
-
-
-def _names(mark: str, text: str) -> bool:
-    words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
-    wanted = mark.replace("-", " ").split()
-    return any(words[at : at + len(wanted)] == wanted for at in range(len(words)))
 
 
 CHECKS = (

@@ -75,8 +75,8 @@ def _skew(scene: Scene) -> Iterator[Finding]:
                 subject,
                 f"Its nodes run Kubernetes {pool.version}: more than {allowed} minor versions behind the control "
                 f"plane ({control_plane}). The upgrade has to take control plane and nodes together.",
-                f"Or bring the nodes up first: az aks nodepool upgrade -g {scene.cluster.name.group} "
-                f"--cluster-name {scene.cluster.name.name} -n {pool.name} -k {control_plane}",
+                f"Or bring the nodes up first: az aks nodepool upgrade {scene.cluster.name.pool_option_text} "
+                f"-n {pool.name} -k {control_plane}",
                 Severity.WARN,
             )
 
@@ -101,7 +101,7 @@ def _operating_systems(scene: Scene) -> Judgement:
 
 def _unsupported_systems(scene: Scene) -> Iterator[Finding]:
     version, cluster = target_version(scene), scene.cluster.name
-    where = f"-g {cluster.group} --cluster-name {cluster.name}"
+    where = cluster.pool_option_text
     for pool in scene.of(POOLS):
         subject = f"node pool '{pool.name}'"
         if pool.os_sku == "Windows2019" and version.minor >= _FIRST_WITHOUT_WINDOWS_2019:
@@ -134,14 +134,14 @@ def _autoscaler(scene: Scene) -> Iterator[Finding]:
                 f"node pool '{pool.name}'",
                 f"It has {pool.count} nodes, as many as its autoscaler allows. Nodes that the upgrade adds come on top "
                 "of them; pods that find no room wait meanwhile.",
-                f"Type, if that matters: az aks nodepool update -g {scene.cluster.name.group} --cluster-name "
-                f"{scene.cluster.name.name} -n {pool.name} --update-cluster-autoscaler --min-count 1 "
+                f"Type, if that matters: az aks nodepool update {scene.cluster.name.pool_option_text} "
+                f"-n {pool.name} --update-cluster-autoscaler --min-count 1 "
                 f"--max-count {pool.nodes_at_most + 1}",
             )
 
 
 def _unlike_pools(scene: Scene) -> Iterator[Finding]:
-    where = f"-g {scene.cluster.name.group} --cluster-name {scene.cluster.name.name}"
+    where = scene.cluster.name.pool_option_text
     if scene.of(PROFILE).node_provisioning == "Auto":
         yield Finding(
             "node provisioning",

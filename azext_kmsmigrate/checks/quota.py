@@ -86,9 +86,7 @@ def missing_cores(scene: Scene) -> Iterator[Finding]:
 
 
 def _smaller_surge(scene: Scene, pool: Pool) -> str:
-    update = (
-        f"az aks nodepool update -g {scene.cluster.name.group} --cluster-name {scene.cluster.name.name} -n {pool.name}"
-    )
+    update = f"az aks nodepool update {scene.cluster.name.pool_option_text} -n {pool.name}"
     if pool.extra_nodes(target_version(scene)) > 1:
         return f"{update} --max-surge 1"
     return f"{update} --max-surge 0 --max-unavailable 1"

@@ -62,7 +62,7 @@ def _pools(scene: Scene) -> Iterator[Finding]:
     failed = Severity.INFO if scene.plan.preparation is Preparation.RECONCILE else Severity.BLOCK
     upgrading = any(s.id in (StepId.UPGRADE, StepId.UPGRADE_NODE_POOLS) for s in scene.plan.steps)
     for pool in scene.cluster.pools:
-        options = f"-g {name.group} --cluster-name {name.name} -n {pool.name}"
+        options = f"{name.pool_option_text} -n {pool.name}"
         if pool.state in ("Failed", "Canceled"):
             yield Finding(
                 f"node pool '{pool.name}'",

@@ -82,7 +82,7 @@ def _missing_addresses(scene: Scene) -> Iterator[Finding]:
                     else f"all node pools at once need {together} addresses."
                 ),
                 "Free addresses (scale a pool down), or let no node be added: az aks nodepool update "
-                f"-g {scene.cluster.name.group} --cluster-name {scene.cluster.name.name} -n {pool.name} "
+                f"{scene.cluster.name.pool_option_text} -n {pool.name} "
                 "--max-surge 0 --max-unavailable 1",
                 Severity.BLOCK if alone else Severity.WARN,
             )

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.errors import AzureError, ClusterError
 from azext_kmsmigrate.migration.facts import ClusterName
+from azext_kmsmigrate.patience import AZURE_AWAY
 
 # The AKS Entra ID server application, the same in every tenant:
 # https://learn.microsoft.com/azure/aks/kubelogin-authentication
@@ -51,9 +52,9 @@ def parse(text: str, name: ClusterName) -> Kubeconfig:
     try:
         found = _read(yaml.safe_load(text))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group) from error
+        raise ClusterError(errors.NO_CREDENTIAL, **name.words) from error
     if found is None:
-        raise ClusterError(errors.NO_CREDENTIAL, name=name.name, group=name.group)
+        raise ClusterError(errors.NO_CREDENTIAL, **name.words)
     return found
 
 
@@ -100,18 +101,28 @@ class Certificate:
 
 
 class BearerToken:
-    """A token for the API server, renewed before it ends, or when it is refused. Safe to ask from several threads."""
+    """A token for the API server, renewed before it ends, or when it is refused. Safe to ask from several threads.
 
-    def __init__(self, server_app: str, fetch_token: FetchToken, now: Callable[[], float]) -> None:
-        self._app, self._fetch, self._now = server_app, fetch_token, now
+    While none can be had because Azure is away, the one at hand has to do, as long as it lasts; so it has where the
+    command is about to end (``makes_do``).
+    """
+
+    def __init__(
+        self,
+        server_app: str,
+        fetch_token: FetchToken,
+        now: Callable[[], float],
+        makes_do: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._app, self._fetch, self._now, self._makes_do = server_app, fetch_token, now, makes_do
         self._lock = threading.Lock()
         self._token, self._ends = "", 0.0
-        self._renewed_at = float("-inf")
+        self._renewed_at = self._asked_at = float("-inf")
 
     def header(self) -> dict[str, str]:
         with self._lock:
-            if self._now() > self._ends - _RENEW_BEFORE:
-                self._token, self._ends = self._fetch(self._app, False)
+            if self._now() > self._ends - _RENEW_BEFORE and not (self._lasts and self._makes_do()):
+                self._renew_early()
             return self._header()
 
     def renewed(self, refused: Mapping[str, str]) -> bool:
@@ -124,6 +135,22 @@ class BearerToken:
             self._renewed_at = self._now()
             self._token, self._ends = self._fetch(self._app, True)
             return self._header() != refused
+
+    @property
+    def _lasts(self) -> bool:
+        return self._now() < self._ends
+
+    def _renew_early(self) -> None:
+        if self._lasts and self._now() < self._asked_at + _RENEWED_AT_MOST_EVERY:
+            return
+        self._asked_at = self._now()
+        try:
+            self._token, self._ends = self._fetch(self._app, False)
+        except AzureError as error:
+            if error.entry not in AZURE_AWAY or not self._lasts:
+                raise
+        else:
+            self._asked_at = float("-inf")
 
     def _header(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"}

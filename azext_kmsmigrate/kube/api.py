@@ -12,12 +12,13 @@ from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.kube.faults import failure_of, no_answer
 from azext_kmsmigrate.kube.wire import Broken
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock
 
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
-
+_LONGEST_PAUSE = 5.0  # seconds, as long as the server asks for no longer one
 _UNSIGNED_PATIENCE = 10.0  # seconds; one that has just begun knows no signing keys yet and says 401
 
 UNAUTHORIZED = 401
@@ -122,7 +123,10 @@ class Channel:
 
 
 class Api:
-    """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own."""
+    """The API server of one cluster: fresh channels for passes, and patient calls on a shared one of their own.
+
+    ``patience``: seconds that a call waits at least; ``of_run`` may ask for more, and tells the user whom it waits for.
+    """
 
     def __init__(
         self,
@@ -130,9 +134,10 @@ class Api:
         open_shared: Callable[[], Channel],
         clock: Clock,
         patience: float = _PATIENCE,
+        of_run: Patience | None = None,
     ) -> None:
         self.open_channel, self._open_shared, self._clock = open_channel, open_shared, clock
-        self._patience = patience
+        self._patience, self._of_run = patience, of_run or Patience(clock)
         self._shared: Channel | None = None
 
     def hurry(self) -> None:
@@ -148,6 +153,15 @@ class Api:
         """
         return json.loads(self._answer(what, method, path, options))
 
+    def attempt(self, what: str, method: str, path: str, **options: Any) -> Any | None:
+        """The same, asked once: None when that failed in a way that may pass."""
+        answer = self._asked(what, method, path, options)
+        if isinstance(answer, bytes):
+            return json.loads(answer)
+        if not answer.kind.retriable or answer.kind is FailureClass.UNAUTHORIZED:
+            raise _error(what, answer)
+        return None
+
     def text(self, what: str, path: str) -> str:
         """What the API server says of itself in plain text (``/metrics``); patient and raising as ``call`` is."""
         return self._answer(what, "GET", path, {"accept": "text/plain"}).decode(errors="replace")
@@ -156,19 +170,28 @@ class Api:
         began = self._clock.monotonic()
         pause = 0.5
         while True:
-            self._shared = self._shared or self._open_shared()
-            answer = self._shared.send(method, path, **options)
+            answer = self._asked(what, method, path, options)
             if isinstance(answer, bytes):
                 return answer
-            if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
-                raise Answered(CONFLICT)
-            patience = self._patience
+            patience = max(self._patience, self._of_run.seconds)
             if answer.kind is FailureClass.UNAUTHORIZED:
                 patience = min(patience, _UNSIGNED_PATIENCE)
             if not answer.kind.retriable or self._clock.monotonic() > began + patience:
                 raise _error(what, answer)
-            self._clock.sleep(max(pause, answer.retry_after or 0.0))
-            pause = min(5.0, pause * 2)
+            self._of_run.api_servers.pause(seconds=max(pause, answer.retry_after or 0.0))
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _asked(self, what: str, method: str, path: str, options: Mapping[str, Any]) -> bytes | Failure:
+        self._shared = self._shared or self._open_shared()
+        answer = self._shared.send(method, path, **options)
+        if isinstance(answer, bytes):
+            self._of_run.api_servers.heard()
+            return answer
+        if answer.detail == f"HTTP {CONFLICT}" and method in ("PUT", "POST"):
+            raise Answered(CONFLICT)
+        if answer.kind.retriable:
+            self._of_run.api_servers.missed(f"{what}: {answer}")
+        return answer
 
 
 def _error(what: str, failure: Failure) -> ClusterError:

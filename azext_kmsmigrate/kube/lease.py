@@ -15,6 +15,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import ClusterError, KmsMigrateError, Lost, Refused
 from azext_kmsmigrate.kube.api import NOT_FOUND, Answered, Api
 from azext_kmsmigrate.migration.events import Waiting
+from azext_kmsmigrate.patience import PAUSE
 from azext_kmsmigrate.ports import Clock, Tick
 
 NAMESPACE, NAME = "kube-system", "aks-kms-migrate"
@@ -60,8 +61,14 @@ class KubeLease:
         if self._held is None or (not now and self._clock.monotonic() - self._renewed < _RENEW_EVERY):
             return
         self._held["spec"]["renewTime"] = self._now()
+        ask = self._api.call if now else self._api.attempt
         try:
-            self._held = self._api.call("renew the Lease", "PUT", _PATH, body=self._held)
+            # What is under way goes on without an API server: only who is about to write has to know for certain.
+            renewed = ask("renew the Lease", "PUT", _PATH, body=self._held)
+            if renewed is None:
+                self._renewed = self._clock.monotonic() - _RENEW_EVERY + PAUSE
+                return
+            self._held = renewed
         except Answered as answered:
             current = self._read()
             holder = current and current["spec"].get("holderIdentity")

@@ -23,6 +23,7 @@ _OF_A_COMMAND = {**_OURS, "aks-kms-migrate/canary-of": "command"}  # beside the 
 _PURPOSE = {"aks-kms-migrate/purpose": "Empty. Shows when API servers write in a new form."}
 _LEFT_BEHIND = timedelta(hours=1)
 _MERGE = "application/merge-patch+json"
+_GATEWAYS = ("HTTP 502", "HTTP 503", "HTTP 504")  # of what stands before an API server, or of one that ends
 _COUNTER_ATTEMPTS = 3  # a connection that was just cut is no reason to do without counters
 _TOUCHED = "aks-kms-migrate/touched"
 
@@ -150,6 +151,10 @@ class KubeConnection:
             if not answer.kind.retriable:
                 break
         return None
+
+    def answers(self) -> bool:
+        answer = _sent(self._channel, "GET", "/readyz", accept="text/plain")
+        return not isinstance(answer, Failure) or (answer.detail.startswith("HTTP") and answer.detail not in _GATEWAYS)
 
     def signs(self) -> tuple[str, ...]:
         return (*self._kms_checks(), *self._identities())

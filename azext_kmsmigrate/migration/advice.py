@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from azext_kmsmigrate.migration.code import tools_named
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, NetworkAccess, SupportPlan
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.step import StepId
@@ -65,9 +66,10 @@ def manual(cluster: ClusterFacts, plan: Plan) -> Iterator[Manual]:
             f"Keep the key {old}, enabled and not expired: AKS needs it after KMS was turned off, and so do backups "
             "of etcd"
         )
+    final = _final(new, "" if plan.back else str(last_version(cluster, plan)))
     yield Manual(
-        "Pause pipelines, Terraform and Bicep that write to this cluster, and bring their code to its final state "
-        f"(KMS on with {new}{'' if plan.back else ', and the new version'}), or they will undo what is done here"
+        "Pause pipelines, Terraform, Bicep and GitOps that write to this cluster, and bring their code to its final "
+        f"state ({final}), or their next run undoes what is done here"
     )
     if plan.target_kms.network_access is NetworkAccess.PRIVATE:
         yield Manual(
@@ -78,17 +80,35 @@ def manual(cluster: ClusterFacts, plan: Plan) -> Iterator[Manual]:
     if left and not any(hop.whole for hop in plan.hops) and StepId.UPGRADE_NODE_POOLS not in [s.id for s in plan.steps]:
         yield Manual(
             f"Upgrade the node pools that were behind before: {', '.join(left)}",
-            f"az aks nodepool upgrade -g {cluster.name.group} --cluster-name {cluster.name.name} -n {left[0]} "
-            f"-k {cluster.version}",
+            f"az aks nodepool upgrade {cluster.name.pool_option_text} -n {left[0]} -k {cluster.version}",
         )
     if not plan.hops and plan.support_plan is SupportPlan.LONG_TERM is not cluster.support_plan:
         yield Manual(
             "Long term support goes with an upgrade only, and none is needed: ask for it by itself",
             f"az aks update {name} --tier premium --k8s-support-plan AKSLongTermSupport",
         )
-    last = plan.hops[-1].version if plan.hops else cluster.version
-    if last >= _PLATFORM_KMS_FROM:
+    if last_version(cluster, plan) >= _PLATFORM_KMS_FROM:
         yield Manual(
             "From 1.33 on AKS has a newer KMS data encryption, which cannot be left again; moving to it is up to you",
             "https://learn.microsoft.com/azure/aks/kms-data-encryption",
         )
+
+
+def code_after(cluster: ClusterFacts) -> str:
+    """At the end of a migration: what the code that describes the cluster has to say from now on."""
+    tools = [tool for found in tools_named(cluster.surroundings.tags).values() for tool in found]
+    fields = "; ".join(dict.fromkeys(f"{tool.name}: {tool.fields}" for tool in tools))
+    return (
+        "Before Terraform, Bicep, GitOps or a pipeline writes to this cluster again, its code has to say what is now "
+        f"({_final(cluster.kms.key_id, str(cluster.version))}), or its next run undoes what was done."
+        + (f" {fields}." if fields else "")
+    )
+
+
+def last_version(cluster: ClusterFacts, plan: Plan) -> KubernetesVersion:
+    """What the cluster runs when the plan is done, as far as it is known now."""
+    return plan.hops[-1].version if plan.hops else cluster.version
+
+
+def _final(key: str, version: str) -> str:
+    return f"KMS on with {key}" + (f", Kubernetes {version} in the cluster and its node pools" if version else "")

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from azext_kmsmigrate.errors import cluster_words
 from azext_kmsmigrate.migration.version import KMS_V2_FROM, KubernetesVersion
 
 
@@ -53,11 +54,23 @@ class ClusterName:
     group: str
     subscription: str
     resource_id: str = ""
+    with_subscription: bool = False
+    """The user named the subscription, so commands to type name it too."""
 
     @property
     def option_text(self) -> str:
         """``-g GROUP -n NAME``, ready to paste."""
-        return f"-g {self.group} -n {self.name}"
+        return self.words["options"]
+
+    @property
+    def pool_option_text(self) -> str:
+        """``-g GROUP --cluster-name NAME``, for commands on node pools."""
+        return self.words["pool_options"]
+
+    @property
+    def words(self) -> dict[str, str]:
+        """The values of the catalogue's texts that name the cluster."""
+        return cluster_words(self.group, self.name, self.subscription if self.with_subscription else "")
 
 
 @dataclass(frozen=True)

@@ -7,30 +7,33 @@ Stored by ``kube.journal_store`` as one JSON text in the ConfigMap ``kube-system
      "steps": [{"id": "disable-kms", "status": "Done", "startedAt": ..., "finishedAt": ..., "secrets": {...}}],
      "canary": {"uid": ..., "resourceVersion": ..., "before": "disable-kms"},
      "barrier": 1234, "exposure": {"from": ..., "to": ...}, "lastProblem": "", "completedAt": "",
-     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": "", "direction": "forward"}
+     "skippedChecks": [{"id": "K-10", "by": ..., "at": ...}], "forcedUntil": "", "direction": "forward",
+     "chronicle": {...}}
 
 ``clusterUid`` is the uid of the namespace kube-system, for a cluster that is made anew has the resource id of the one
 before it. It explains and speeds up; it never overrules what is observed. Times are UTC, ISO 8601. No Secret data, no
 Secret names. ``supportPlan`` is long term support, when the user has asked for it; ``planDigest`` that of the plan
-file that a run was started with; ``direction`` is ``back`` for a revert. Fields that this version does not know are
-kept as they are, at every level.
+file that a run was started with; ``direction`` is ``back`` for a revert; ``chronicle`` is what reports are made from
+(``migration.chronicle``). Fields that this version does not know are kept as they are, at every level.
 """
 
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from azext_kmsmigrate.migration.chronicle import Chronicle
 from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.excerpt import excerpt
 from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 SCHEMA_VERSION = 1
 _LONGEST = 2_000  # bytes of a text: a ConfigMap is small, and a list of node names is not
-_MOST_SKIPPED = 100
+_MOST_SKIPPED = 64
+_LONGEST_NAME = 120  # bytes of who left a check out
 
 
 class Direction(str, enum.Enum):
@@ -102,6 +105,7 @@ class Journal:
     plan_digest: str = ""
     direction: Direction = Direction.FORWARD
     cluster_uid: str = ""
+    chronicle: Chronicle = Chronicle()  # noqa: RUF009 a frozen value
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -157,12 +161,13 @@ def to_document(journal: Journal) -> dict[str, Any]:
         "canary": _with(_canary_out(journal.canary), journal.canary.unknown) if journal.canary else None,
         "barrier": journal.barrier,
         "exposure": {"from": journal.exposed_from, "to": journal.exposed_to},
-        "lastProblem": _cut(journal.last_problem),
+        "lastProblem": excerpt(journal.last_problem, _LONGEST),
         "completedAt": journal.completed_at,
         "forcedUntil": journal.forced_until,
         "skippedChecks": [
             _with(_skipped_out(skipped), skipped.unknown) for skipped in journal.skipped_checks[-_MOST_SKIPPED:]
         ],
+        "chronicle": journal.chronicle.document,
     }
     return _with(known, journal.unknown)
 
@@ -203,9 +208,10 @@ def _read(document: Mapping[str, Any]) -> Journal:
         plan_digest=_text(document.get("planDigest", "")),
         cluster_uid=_text(document.get("clusterUid", "")),
         direction=Direction(document.get("direction", Direction.FORWARD)),
+        chronicle=Chronicle(told if isinstance(told := document.get("chronicle"), dict) else {}),
     )
     # Those inside of a step, of the canary, of a check are theirs: another one has none of them.
-    rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks")}
+    rest = {k: v for k, v in document.items() if k not in ("steps", "canary", "skippedChecks", "chronicle")}
     return replace(journal, unknown=_without(rest, to_document(journal)))
 
 
@@ -215,7 +221,7 @@ def _step_out(record: StepRecord) -> dict[str, Any]:
         "status": record.status.value,
         "startedAt": record.started_at,
         "finishedAt": record.finished_at,
-        "detail": _cut(record.detail),
+        "detail": excerpt(record.detail, _LONGEST),
         "secrets": record.secrets.to_document() if record.secrets else None,
     }
 
@@ -244,7 +250,7 @@ def _canary_in(document: Mapping[str, Any]) -> CanaryRecord:
 
 
 def _skipped_out(skipped: SkippedCheck) -> dict[str, Any]:
-    return {"id": skipped.id, "by": _cut(skipped.by, 200), "at": skipped.at}
+    return {"id": skipped.id, "by": excerpt(skipped.by, _LONGEST_NAME), "at": skipped.at}
 
 
 def _skipped_in(document: Mapping[str, Any]) -> SkippedCheck:
@@ -270,16 +276,6 @@ def _with(known: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(known.get(key), dict):
             whole[key] = _with(known[key], value)
     return whole
-
-
-def _cut(text: str, longest: int = _LONGEST) -> str:
-    """The beginning of a text that is too long as JSON."""
-    if len(json.dumps(text)) <= longest:
-        return text
-    kept = text[:longest]
-    while len(json.dumps(kept + "…")) > longest:
-        kept = kept[: len(kept) * 9 // 10]
-    return kept + "…"
 
 
 def _text(value: object) -> str:

@@ -22,7 +22,7 @@ def to_upgrading(
 
     ``tier``: the tier that the user has agreed to.
     """
-    where = {"name": cluster.name.name, "group": cluster.name.group}
+    where = cluster.name.words
     found = next_hop(cluster, offers, target, plan)
     if found is None and (dear := next_hop(cluster, offers, target, SupportPlan.LONG_TERM)) is not None:
         return Refused(

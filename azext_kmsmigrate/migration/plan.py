@@ -21,6 +21,7 @@ is always a suffix, so what was proven under another KMS state counts for nothin
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -81,7 +82,7 @@ class Goal:
             "--tier": self.tier.lower(),
             "--k8s-support-plan": self.support_plan.value if self.support_plan else "",
         }
-        return "".join(f" {option} {value}" for option, value in options.items() if value)
+        return "".join(f" {option} {shlex.quote(value)}" for option, value in options.items() if value)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _by_state(situation: Situation, goal: Goal) -> Plan:
 
 def _to_kms_v2(situation: Situation, goal: Goal) -> Plan:
     cluster = situation.cluster
-    state, where = cluster.kms_state, {"name": cluster.name.name, "group": cluster.name.group}
+    state, where = cluster.kms_state, cluster.name.words
     journal = _unfinished(situation)
     version = goal.kubernetes_version or (journal.target_version if journal else "")
     try:
@@ -311,7 +312,7 @@ def _unfinished(situation: Situation) -> Journal | None:
 
 def without_api_server(cluster: ClusterFacts) -> Refused | None:
     """What a cluster without an API server at work is refused with."""
-    where = {"name": cluster.name.name, "group": cluster.name.group}
+    where = cluster.name.words
     if cluster.state == "Deleting":
         return Refused(errors.CLUSTER_DELETING, **where)
     if cluster.power != "Running":
@@ -321,7 +322,7 @@ def without_api_server(cluster: ClusterFacts) -> Refused | None:
 
 def in_another_operation(cluster: ClusterFacts) -> Refused | None:
     """What a cluster is refused with whose operation is not one of ours."""
-    where = {"name": cluster.name.name, "group": cluster.name.group}
+    where = cluster.name.words
     if cluster.busy:
         return Refused(errors.CLUSTER_BUSY, operation=cluster.state, **where)
     if cluster.failed:

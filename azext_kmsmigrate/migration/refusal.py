@@ -69,8 +69,7 @@ class Refusal:
             objects=self.objects,
             detail=self.detail,
             state=state,
-            group=name.group,
-            name=name.name,
+            **name.words,
             next=next_command,
         )
 

@@ -126,4 +126,4 @@ def _plan(
 
 
 def _refused(entry: Entry, cluster: ClusterFacts, **values: object) -> Refused:
-    return Refused(entry, name=cluster.name.name, group=cluster.name.group, **values)
+    return Refused(entry, **cluster.name.words, **values)

@@ -33,6 +33,13 @@ def plan_lines(cluster: ClusterFacts, plan: Plan) -> Iterator[str]:
         yield f"  - {one.what}{': ' if one.command else ''}{one.command}."
 
 
+def question(cluster: ClusterFacts, plan: Plan) -> str:
+    """The one question: which cluster, and what of it there is no way back from."""
+    final = [step.id.value for step in plan.steps if not step.reversible]
+    lasting = f"Cannot be undone: {', '.join(final)}. " if final else ""
+    return f"{lasting}Go on with cluster '{cluster.name.name}' in resource group '{cluster.name.group}'?"
+
+
 def _hop(hop: Hop) -> str:
     scope = "control plane and node pools together" if hop.whole else "control plane first"
     return f"     {hop.version}: {scope}; {hop.why}"

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Counting, Phase
+from azext_kmsmigrate.migration.proof import Course as Samples
 from azext_kmsmigrate.migration.secret import (
     Answer,
     FailedSecret,
@@ -30,14 +31,18 @@ from azext_kmsmigrate.migration.secret import (
     Patched,
     SecretRef,
 )
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock, Connection, Secrets, Tick
+from azext_kmsmigrate.rewrite.course import Course
 from azext_kmsmigrate.rewrite.inventory import PAGE_SIZE, SMALLER_MAY_DO, Unlisted, is_due, walk
 from azext_kmsmigrate.rewrite.pacing import Pacing
+from azext_kmsmigrate.rewrite.reach import Reach, unanswered
 from azext_kmsmigrate.rewrite.speed import Speed
 from azext_kmsmigrate.rewrite.verdict import Verdict, pause_before_retry, tried, verdict
 from azext_kmsmigrate.rewrite.watch import Watch
 
 _LOW = PAGE_SIZE // 2  # a full queue takes no more until it has come down to this
+_ASKED_EVERY = 1.0  # seconds between two questions of a worker to API servers that do not answer
 _LONGEST_SILENCE = 10.0  # seconds of a pause without a sign of life
 _FAREWELL = 1.5  # seconds for the requests in flight of a pass that is broken off
 _SYSTEMIC = 25  # failures of one class in a row, with no success between: it is not the objects
@@ -106,7 +111,7 @@ class PassResult:
 
     ``writable``: of a dry run, the Secrets that the API server would have written; it does not say which are stale.
     ``resource_version``: the collection's when the list began. ``digest``: SHA-256 over ``uid resourceVersion`` of
-    every Secret as listed, in the order of the list.
+    every Secret as listed, in the order of the list. ``course``: how it went on over time.
     """
 
     rewritten: int = 0
@@ -121,6 +126,7 @@ class PassResult:
     seconds: float = 0.0
     resource_version: int = 0
     digest: str = ""
+    course: Samples = ()
 
     @property
     def counts(self) -> SecretCounts:
@@ -133,21 +139,34 @@ class PassResult:
 
 
 class Engine:
-    """Runs passes. Safe to use for several, one after the other."""
+    """Runs passes. Safe to use for several, one after the other.
 
-    def __init__(self, secrets: Secrets, clock: Clock, ceiling: int, chance: random.Random | None = None) -> None:
+    ``patience``: of the run; without one, API servers that do not answer are a failure as any other.
+    """
+
+    def __init__(
+        self,
+        secrets: Secrets,
+        clock: Clock,
+        ceiling: int,
+        chance: random.Random | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self._secrets = secrets
         self._clock = clock
         self._ceiling = ceiling
         self._chance = chance or random.Random()
+        self._patience = patience or Patience(clock)
+        self._reach = Reach(secrets, self._patience)
 
     def run(self, wanted: Pass, tick: Tick) -> PassResult:
         """One pass, to the end or to where it has to stop. Whatever ``tick`` raises ends the workers first."""
         pacing = Pacing(self._ceiling, per_second=wanted.per_second)
-        crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted)
+        crew = _Crew(self._secrets, self._clock, pacing, self._chance, wanted, self._patience)
         began, digest, ended = self._clock.monotonic(), hashlib.sha256(), False
+        beat = _Beat(crew, self._patience, tick)
         try:
-            read = functools.partial(self.read_page, waiting=lambda: tick(crew.progress()))
+            read = functools.partial(self.read_page, waiting=beat, tick=tick)
             for page in walk(read, wanted.namespaces):
                 if isinstance(page, Unlisted):
                     crew.unlisted(page)
@@ -157,30 +176,39 @@ class Engine:
                     digest.update(f"{secret.uid} {secret.resource_version}\n".encode())
                     if wanted.is_about(secret):
                         while not crew.offer(secret):
-                            tick(crew.progress())
+                            beat()
                     elif not wanted.above:
                         crew.skip()
-                tick(crew.progress())
+                beat()
                 if crew.stopping:
                     break
             while not crew.finished():
-                tick(crew.progress())
+                beat()
             ended = True
         finally:
             crew.dismiss(ended=ended)
         crew.result.seconds = self._clock.monotonic() - began
         crew.result.digest = digest.hexdigest()
+        crew.result.course = crew.course.ended(self._clock.monotonic(), crew.result.done)
         return crew.result
 
     def read_page(
-        self, namespace: str, token: str, limit: int = PAGE_SIZE, waiting: Callable[[], None] = lambda: None
+        self,
+        namespace: str,
+        token: str,
+        limit: int = PAGE_SIZE,
+        waiting: Callable[[], None] = lambda: None,
+        tick: Tick | None = None,
     ) -> Page | Failure:
         """One page of the list; a failure that may pass has been retried, one of time has not when it could be less.
 
-        ``waiting`` is called between and in pauses, which may be as long as a server asks for.
+        ``waiting`` is called between and in pauses, which may be as long as a server asks for; ``tick`` where a run
+        waits for API servers that do not answer at all.
         """
         for attempt in itertools.count(1):
             page = self._secrets.page(namespace=namespace, limit=limit, token=token)
+            while unanswered(page) and self._reach.outwaited("list Secrets", tick):
+                page = self._secrets.page(namespace=namespace, limit=limit, token=token)
             if isinstance(page, Failure) and page.kind in SMALLER_MAY_DO and limit > 1:
                 return page
             pause = pause_before_retry(page, attempt, self._chance) if isinstance(page, Failure) else None
@@ -193,15 +221,46 @@ class Engine:
         raise AssertionError("not reached")
 
 
+class _Beat:
+    """A sign of life of a pass: how far it is, or that its workers wait for API servers that do not answer."""
+
+    def __init__(self, crew: _Crew, patience: Patience, tick: Tick) -> None:
+        self._crew, self._api_servers, self._tick = crew, patience.api_servers, tick
+        self._missing = False
+
+    def __call__(self) -> None:
+        if self._crew.unheard:
+            self._missing = True
+            self._api_servers.missed("patch Secrets")
+            self._tick(self._api_servers.moment)
+            return
+        if self._missing:
+            self._missing = False
+            self._api_servers.heard()
+        self._tick(self._crew.progress())
+
+
 class _Crew:
     """The workers of one pass and what they share, under one lock."""
 
-    def __init__(self, secrets: Secrets, clock: Clock, pacing: Pacing, chance: random.Random, wanted: Pass) -> None:
+    def __init__(
+        self,
+        secrets: Secrets,
+        clock: Clock,
+        pacing: Pacing,
+        chance: random.Random,
+        wanted: Pass,
+        patience: Patience,
+    ) -> None:
         self.result = PassResult()
         self.stopping = False
+        self.unheard = 0  # workers that wait for an API server to answer at all
+        self._patience = patience
+        self._out_of_patience = False
         self._secrets, self._clock, self._pacing, self._chance = secrets, clock, pacing, chance
         self._wanted, self._proving = wanted, wanted.purpose is Purpose.PROOF
         self._speed = Speed()
+        self.course = Course(clock.monotonic())
         self._queue: deque[SecretRef] = deque()
         self._full = False
         self._busy = 0
@@ -277,8 +336,9 @@ class _Crew:
             self._raise_if_broken()
 
     def progress(self) -> Counting:
-        r = self.result
-        rate = self._speed.at(self._clock.monotonic(), r.done)
+        r, now = self.result, self._clock.monotonic()
+        rate = self._speed.at(now, r.done)
+        self.course.at(now, r.done)
         return Counting(self._wanted.phase, r.done, max(r.expected, r.done), r.rewritten, len(r.failed), rate)
 
     def _done(self) -> bool:
@@ -353,7 +413,7 @@ class _Crew:
 
     def _patch(self, connection: Connection, secret: SecretRef, opened: bool, watch: Watch) -> Answer:
         """The final answer. The first request opens the connection: how long that took says nothing of the server."""
-        attempt = 1
+        attempt, pause = 1, None
         while True:
             began = self._clock.monotonic()
             answer = connection.patch(secret.namespace, secret.name, dry_run=self._wanted.purpose is Purpose.DRY_RUN)
@@ -366,12 +426,33 @@ class _Crew:
                     self._ready.notify(self._pacing.limit - limit)
                     self._hire()
                 closed = self._closed
-            pause = pause_before_retry(answer, attempt, self._chance)
+            if unanswered(answer) and not closed and self._outwait(connection):
+                pause, attempt = 0.0, attempt - 1
+            else:
+                pause = pause_before_retry(answer, attempt, self._chance)
             if pause is None or closed:
                 return answer
             self._clock.sleep(pause)
             self._look_at_canary(watch)  # the connection may have been made anew, to another API server
             attempt += 1
+
+    def _outwait(self, connection: Connection) -> bool:
+        """Whether no API server answered, and one does again: what was asked meanwhile says nothing of the Secret."""
+        if self._out_of_patience or not self._patience.seconds or connection.answers():
+            return False
+        began = self._clock.monotonic()
+        with self._change:
+            self.unheard += 1
+        try:
+            while not self._closed and self._clock.monotonic() - began < self._patience.seconds:
+                self._clock.sleep(_ASKED_EVERY)
+                if connection.answers():
+                    return True
+            self._out_of_patience = True
+            return False
+        finally:
+            with self._change:
+                self.unheard -= 1
 
     def _look_at_canary(self, watch: Watch) -> bool:
         """Whether it has moved; that ends the pass."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from azext_kmsmigrate.migration.counts import SecretCounts
+from azext_kmsmigrate.migration.proof import Course, ProofPass, ProofRecord
 from azext_kmsmigrate.migration.secret import FailedSecret, StoredAs
 
 
@@ -25,6 +26,7 @@ class PassRecord:
     ``reads``, ``writes``: how many values the API servers told apart say they read from etcd and wrote to it meanwhile,
     by form; every client's are in it, so it bounds. ``restarted``: API servers whose counters began anew in between.
     ``digest``: SHA-256 over ``uid resourceVersion`` of every Secret as listed, in the order of the list.
+    ``course``: how it went on over time.
     """
 
     counts: SecretCounts
@@ -34,6 +36,21 @@ class PassRecord:
     reads: Mapping[str, int] = field(default_factory=dict)
     writes: Mapping[str, int] = field(default_factory=dict)
     restarted: int = 0
+    course: Course = ()
+
+    @property
+    def kept(self) -> ProofPass:
+        """As the journal keeps it."""
+        return ProofPass(
+            self.counts,
+            self.seconds,
+            self.changed_meanwhile,
+            self.digest,
+            dict(self.reads),
+            dict(self.writes),
+            self.restarted,
+            self.course,
+        )
 
 
 @dataclass(frozen=True)
@@ -134,3 +151,25 @@ class Evidence:
     @property
     def verified(self) -> bool:
         return not self.missing
+
+    @property
+    def kept(self) -> ProofRecord:
+        """As the journal keeps it for a report: Secrets are counted there, and not named."""
+        lacks = replace(self, tripped=()).missing
+        if self.tripped:
+            lacks = (*lacks, f"the proof stopped at {len(self.tripped)} Secrets in another form; there may be more")
+        return ProofRecord(
+            stored_as=self.stored_as.value,
+            grade=self.grade.value,
+            replicas=self.replicas,
+            canary_moves=self.canary_moves,
+            signs=self.signs,
+            barrier=self.barrier,
+            passes=tuple(one.kept for one in self.passes),
+            looks=tuple(one.kept for one in self.looks),
+            resource_version=self.resource_version,
+            kubernetes_version=self.kubernetes_version,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            missing=lacks,
+        )

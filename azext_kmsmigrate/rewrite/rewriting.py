@@ -35,9 +35,11 @@ from azext_kmsmigrate.migration.journal import CanaryRecord
 from azext_kmsmigrate.migration.kms_v1 import KMS_V1_CACHE, KMS_V1_PER_SECOND
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, SecretRef, StoredAs
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
 from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
+from azext_kmsmigrate.rewrite.reach import Reach
 from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around
 
@@ -64,7 +66,7 @@ class Rewriting:
     """One cluster's Secrets.
 
     ``observe`` reads the cluster from ARM, to see that it is the same at both ends. ``plant`` makes a canary where a
-    proof has none from before the change.
+    proof has none from before the change. ``patience``: of the run, with API servers that do not answer.
     """
 
     def __init__(
@@ -75,10 +77,13 @@ class Rewriting:
         observe: Callable[[], ClusterFacts],
         limits: Limits,
         plant: Callable[[], SecretRef],
+        patience: Patience | None = None,
     ) -> None:
         self._secrets, self._clock, self._observer, self._observe = secrets, clock, observer, observe
-        self._engine = Engine(secrets, clock, limits.parallel)
-        self._settler = Settler(secrets, clock, limits.grace, limits.patience, plant)
+        patience = patience or Patience(clock)
+        self._reach = Reach(secrets, patience)
+        self._engine = Engine(secrets, clock, limits.parallel, patience=patience)
+        self._settler = Settler(secrets, clock, limits.grace, limits.patience, plant, patience)
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
         """Wait until every API server writes the wanted form; see ``Settler.settle``."""
@@ -168,13 +173,13 @@ class Rewriting:
     def _prove(self, evidence: Evidence, settled: Settled, seen: ClusterFacts, tick: Tick) -> Evidence:
         slowly = 0.0 if evidence.stored_as is StoredAs.PLAIN else self._gentle(seen)
         wish = Pass(evidence.scope, purpose=Purpose.PROOF, canary=settled.canary, per_second=slowly)
-        with counters_around(self._secrets) as statement:
+        with counters_around(self._secrets, self._reach, tick) as statement:
             proof = self._pass(wish, tick)
             witnessed = 0 if proof.tripped or proof.systemic else self.barrier()
         record = replace(_record(proof), reads=statement.reads, writes=statement.writes, restarted=statement.restarted)
         again = self._observe()
         same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
-        same = same and self._settler.still_settled(settled)
+        same = same and self._settler.still_settled(settled, tick)
         looks: list[PassResult] = []
         if statement.witnesses < max(1, settled.replicas):
             looks = self._look_again(wish, proof, tick)
@@ -257,7 +262,7 @@ class Rewriting:
 
 
 def _record(found: PassResult) -> PassRecord:
-    return PassRecord(found.counts, round(found.seconds, 3), found.changed, found.digest)
+    return PassRecord(found.counts, round(found.seconds, 3), found.changed, found.digest, course=found.course)
 
 
 def _text(counts: SecretCounts) -> str:

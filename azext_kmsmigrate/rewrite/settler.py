@@ -21,8 +21,10 @@ from azext_kmsmigrate.migration.secret import (
     StoredAs,
 )
 from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock, Secrets, Tick
 from azext_kmsmigrate.rewrite.evidence import Grade
+from azext_kmsmigrate.rewrite.reach import Reach
 from azext_kmsmigrate.rewrite.settling import SAMPLES, DirectSigns, Settling, Sighting, collect, sighting
 
 _DIRECT_LOOKS = 8  # readings of /metrics, which are large
@@ -49,10 +51,17 @@ class Settler:
     """Samples the canary. ``grace`` and ``patience`` in seconds. ``plant`` makes one where there is none."""
 
     def __init__(
-        self, secrets: Secrets, clock: Clock, grace: float, patience: float, plant: Callable[[], SecretRef]
+        self,
+        secrets: Secrets,
+        clock: Clock,
+        grace: float,
+        patience: float,
+        plant: Callable[[], SecretRef],
+        of_run: Patience | None = None,
     ) -> None:
         self._secrets, self._clock, self._grace, self._patience = secrets, clock, grace, patience
         self._plant = plant
+        self._reach = Reach(secrets, of_run or Patience(clock))
         self._refused_since: float | None = None
 
     def settle(self, wanted: StoredAs, before: CanaryRecord | None, tick: Tick) -> Settled:
@@ -69,14 +78,18 @@ class Settler:
         deadline = self._clock.monotonic() + self._patience
         told = ""  # what the API servers themselves said last, against the wanted form
         while True:
+            began = self._clock.monotonic()
             canary, state = self._sample(canary, state)
+            if state.last is Sighting.SILENT and self._reach.outwaited("patch the canary Secret", tick):
+                deadline += self._clock.monotonic() - began  # who was away could not change over
+                continue
             now = self._clock.monotonic()
             if proven and state.moves:
                 proven, state = False, Settling(self._grace)
             # Looking directly changes the canary, so it waits until the canary has said what it can.
             if state.still(now) and (state.changed or not state.inherited):
                 record = before if state.inherited else None
-                canary, direct = self._look_directly(canary)
+                canary, direct = self._look_directly(canary, tick)
                 if wrong := direct.disagreeing(wanted):
                     told = f"an API server still writes {' and '.join(wrong)}"
                     state = Settling(self._grace, state.inherited, changed=state.changed)
@@ -89,15 +102,19 @@ class Settler:
             tick(Waiting(f"waiting until every API server writes {wanted.value}", signs))
             self._clock.sleep(min(_SILENCE, self._grace / SAMPLES))
 
-    def still_settled(self, settled: Settled) -> bool:
+    def still_settled(self, settled: Settled, tick: Tick | None = None) -> bool:
         """Whether the canary still lies as it was left, over as many fresh connections.
 
         An API server that does not answer at once is given a few more looks.
         """
         canary, state = settled.canary, Settling(grace=0.0)
         while state.in_a_row < SAMPLES and state.samples < 4 * SAMPLES:
+            before = state
             canary, state = self._sample(canary, state)
             if state.last is Sighting.SILENT:
+                if self._reach.outwaited("patch the canary Secret", tick):
+                    state = replace(before, in_a_row=0)
+                    continue
                 self._clock.sleep(_SILENCE)
         return state.moves == 0 and state.in_a_row >= SAMPLES
 
@@ -121,15 +138,18 @@ class Settler:
         if now - self._refused_since > _UNSIGNED_PATIENCE:
             raise ClusterError(errors.SIGN_IN_REFUSED, what="patch the canary Secret", code=answer)
 
-    def _look_directly(self, canary: SecretRef) -> tuple[SecretRef, DirectSigns]:
+    def _look_directly(self, canary: SecretRef, tick: Tick) -> tuple[SecretRef, DirectSigns]:
         """Write the canary between two readings of an API server's own counters; the canary as it lies then."""
         samples: list[tuple[Counters | None, Answer, Counters | None]] = []
-        for look in range(_DIRECT_LOOKS):
+        while len(samples) < _DIRECT_LOOKS:
             with closing(self._secrets.connect()) as connection:
                 before = connection.counters()
+                if before is None and self._reach.outwaited("read the API server's counters", tick):
+                    continue
                 if before is None and not samples:
                     break
-                answer = connection.touch(canary.namespace, canary.name, f"{self._clock.now().isoformat()} {look}")
+                now = f"{self._clock.now().isoformat()} {len(samples)}"
+                answer = connection.touch(canary.namespace, canary.name, now)
                 samples.append((before, answer, connection.counters()))
             canary = _as_it_lies(canary, answer)
         return canary, collect(samples)

@@ -11,9 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from azext_kmsmigrate.migration.secret import Counters
-from azext_kmsmigrate.ports import Connection, Secrets
+from azext_kmsmigrate.ports import Connection, Secrets, Tick
+from azext_kmsmigrate.rewrite.reach import Reach
 from azext_kmsmigrate.rewrite.settling import form_of_prefix
 
+_WHAT = "read the API servers' counters"
 _LOOKS = 8  # connections tried, to meet every API server behind a load balancer
 _LOOKS_AGAIN = 24  # to meet the same ones again, when connections were lost meanwhile
 
@@ -43,14 +45,21 @@ class Statement:
 
 
 @contextmanager
-def counters_around(secrets: Secrets) -> Iterator[Statement]:
-    """Hold a connection to every API server that can be told apart for as long as the ``with`` lasts."""
+def counters_around(secrets: Secrets, reach: Reach, tick: Tick) -> Iterator[Statement]:
+    """Hold a connection to every API server that can be told apart for as long as the ``with`` lasts.
+
+    API servers that do not answer, before or after, are waited for as long as ``reach`` has patience.
+    """
     held: dict[float, tuple[Connection, Counters]] = {}
     statement = Statement()
     try:
         _meet(secrets, held)
+        while not held and reach.outwaited(_WHAT, tick):
+            _meet(secrets, held)
         yield statement
         again = _meet_again(secrets, held)
+        while held.keys() - again.keys() and reach.outwaited(_WHAT, tick):
+            again |= _meet_again(secrets, held)
         for start, (_, before) in held.items():
             statement.hear(before, again.get(start))
     finally:

@@ -134,14 +134,3 @@ def test_only_show_errors_leaves_stderr_empty(az: Az) -> None:
     assert done.code == 0
     assert done.stderr == ""
     assert done.document["pending"] is True
-
-
-@pytest.mark.parametrize("command", ["plan", "show", "verify"])
-@pytest.mark.parametrize("output", ["table", "tsv", "yaml", "jsonc"])
-def test_every_output_format(az: Az, command: str, output: str) -> None:
-    words = ("--settle-seconds", "0") if command == "verify" else ()
-    done = az.migrate(command, *words, "-o", output)
-    assert done.code == 0, done.stderr
-    assert done.stdout.strip()
-    if output == "table":
-        assert max(len(line) for line in done.stdout.splitlines()) <= 100

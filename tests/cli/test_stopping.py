@@ -1,15 +1,21 @@
-"""Ctrl-C, SIGTERM and --timeout, on az as a process: where it stops, how fast, and that the same command goes on."""
+"""Ctrl-C, SIGTERM, SIGHUP and --timeout, on az as a process: where it stops, how fast, and that it goes on."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
+import pexpect
 import pytest
 
-from tests.az import Az, Typed
+from tests.az import AZ, Az, Typed
+from tests.lab.administrator import administrator
 from tests.lab.client import LabClient
 from tests.labs import UpLab
 
@@ -41,10 +47,15 @@ def _operating(lab: LabClient, change: str) -> bool:
 
 
 def _holder(lab: LabClient) -> str:
-    from tests.lab.administrator import administrator
-
     with administrator(lab.endpoint()) as api:
         return str(api.get(LEASE)["spec"].get("holderIdentity") or "")
+
+
+def _journal(lab: LabClient) -> dict[str, Any]:
+    with administrator(lab.endpoint()) as api:
+        found = api.get("/api/v1/namespaces/kube-system/configmaps/aks-kms-migrate")
+    document: dict[str, Any] = json.loads(found["data"]["journal.json"])
+    return document
 
 
 def _goes_on(az: Az) -> None:
@@ -56,8 +67,18 @@ def _goes_on(az: Az) -> None:
 
 
 @pytest.mark.az
-@pytest.mark.parametrize(("number", "cause"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
-@pytest.mark.parametrize("operation", ["disable-kms", "upgrade", "enable-kms"])
+@pytest.mark.parametrize(
+    ("number", "cause", "operation"),
+    [
+        (signal.SIGINT, "Ctrl-C", "disable-kms"),
+        (signal.SIGTERM, "SIGTERM", "disable-kms"),
+        (signal.SIGINT, "Ctrl-C", "upgrade"),
+        (signal.SIGTERM, "SIGTERM", "upgrade"),
+        (signal.SIGHUP, "SIGHUP", "upgrade"),
+        (signal.SIGINT, "Ctrl-C", "enable-kms"),
+        (signal.SIGTERM, "SIGTERM", "enable-kms"),
+    ],
+)
 def test_a_signal_in_an_operation_stops_safely_and_the_same_command_goes_on(
     up: UpLab, operation: str, number: int, cause: str
 ) -> None:
@@ -75,6 +96,52 @@ def test_a_signal_in_an_operation_stops_safely_and_the_same_command_goes_on(
     assert "az aks kms-migrate start" in done.document["nextCommand"]
     assert _holder(az.lab) == ""
     _goes_on(az)
+
+
+@pytest.mark.az
+def test_a_terminal_that_closes_stops_it_safely_though_nothing_can_be_said_any_more(up: UpLab) -> None:
+    """The kernel sends SIGHUP, and every write to what was the terminal fails from then on."""
+    az = up("embedded", secrets=5)
+    az.lab.fault("operation", "upgrade hang")
+    words = [str(AZ), "aks", "kms-migrate", "start", "--yes", "--settle-seconds", "0", "-g", "lab", "-n", az.lab.name]
+    process = pexpect.spawn(words[0], words[1:], env=az.environment, cwd=str(az.lab.directory), timeout=60)
+    until = time.monotonic() + 120
+    while not _operating(az.lab, "upgrade"):
+        assert time.monotonic() < until
+        with contextlib.suppress(pexpect.TIMEOUT):
+            process.read_nonblocking(65536, timeout=0.2)
+    began = time.monotonic()
+    os.close(process.child_fd)  # the terminal's other end
+    _, status = os.waitpid(process.pid, 0)
+    assert time.monotonic() - began < SECONDS
+    assert os.WIFEXITED(status), "it was ended, and did not end"
+    assert _holder(az.lab) == ""
+    assert _journal(az.lab)["lastProblem"].startswith("stopped: the terminal or connection closed")
+    _goes_on(az)
+
+
+@pytest.mark.az
+def test_under_nohup_it_goes_on_when_the_terminal_closes(up: UpLab) -> None:
+    az = up("embedded", secrets=5)
+    az.lab.fault("operation", "disable-kms hang")
+    words = ["nohup", str(AZ), "aks", "kms-migrate", "start", "--yes", "--settle-seconds", "0"]
+    process = subprocess.Popen(
+        [*words, "-g", "lab", "-n", az.lab.name],
+        env=az.environment,
+        cwd=az.lab.directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_until(lambda: _operating(az.lab, "disable-kms"), process)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(1.0)
+    assert process.poll() is None
+    az.lab.fault("release")
+    done, _ = _ended(process)
+    assert done.code == 0, done.stderr
+    assert '"state": "Completed"' in done.stdout
 
 
 @pytest.mark.az

@@ -124,6 +124,14 @@ class LabClient:
         """The id of the newest version of a key: ``kms`` or ``kms-new``, or in another vault ``lab-kv2/kms``."""
         return str(self._ask("key-id", key=key))
 
+    def login_words(self) -> list[str]:
+        """A sign-in with the operator's secret: what is typed after ``az``."""
+        return list(self._ask("login"))
+
+    def federated_token(self, seconds: int) -> str:
+        """What the operator's pipeline gives a job to sign in with; it holds so many seconds."""
+        return str(self._ask("federated-token", seconds=seconds))
+
     def fault(self, kind: str, arg: str = "") -> None:
         """Give the lab a fault: ``tests.lab.faults`` lists them."""
         self._ask("fault", kind=kind, arg=arg)
@@ -135,6 +143,18 @@ class LabClient:
     def environment(self) -> dict[str, str]:
         """What to add to the environment of az and kubectl."""
         return dict(self._ask("environment"))
+
+    def fresh_environment(self, directory: Path) -> dict[str, str]:
+        """The same on a machine where nobody has signed in yet; its AZURE_CONFIG_DIR is made at ``directory``."""
+        return dict(self._ask("fresh-environment", directory=str(directory)))
+
+    def open_cloud_shell(self, directory: Path) -> dict[str, str]:
+        """The same in Azure Cloud Shell. Only one lab of a machine can have it: its port is fixed."""
+        return dict(self._ask("open-cloud-shell", directory=str(directory)))
+
+    def cloud_shell_asked(self) -> dict[str, list[str]]:
+        """The audiences that its broker gave tokens for, and the hosts that its proxy refused."""
+        return dict(self._ask("cloud-shell-asked"))
 
     def endpoint(self, replica: int | None = None) -> Endpoint:
         """The API servers' front door, or one replica's own."""

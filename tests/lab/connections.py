@@ -1,4 +1,4 @@
-"""A TCP proxy before the API servers' front door: makes a connection slow, or cuts it.
+"""A TCP proxy before a server: makes connections slow, cuts them, or lets nothing through.
 
 Bytes are passed on unread. Latency is added as a distant network adds it: half a round trip in each
 direction, however much is under way, and one round trip for opening a connection.
@@ -21,7 +21,7 @@ class ConnectionProxy:
     """Listens on a free port of its own in a thread of its own; stop() ends both.
 
     ``rtt`` (seconds) may be changed at any time. While ``resetting`` is set, every connection, old or new, is
-    answered with a TCP reset.
+    answered with a TCP reset. While it is ``silent``, nothing passes in either direction, as where packets are lost.
     """
 
     def __init__(self, target: str, rtt: float = 0.0) -> None:
@@ -29,6 +29,8 @@ class ConnectionProxy:
         self._host, self._port = url.hostname or "127.0.0.1", url.port or 443
         self.rtt = rtt
         self._resetting = False
+        self._passing = asyncio.Event()
+        self._passing.set()
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
@@ -49,9 +51,14 @@ class ConnectionProxy:
         self._thread.join(10)
 
     def pass_on(self, rtt: float) -> None:
-        """Let connections through, with this round trip time."""
+        """Let connections through, with this round trip time; what was held back by a silence arrives."""
         self.rtt = rtt
         self._resetting = False
+        self._loop.call_soon_threadsafe(self._passing.set)
+
+    def silence(self) -> None:
+        """Let nothing through until pass_on, and end nothing."""
+        self._loop.call_soon_threadsafe(self._passing.clear)
 
     def reset(self) -> None:
         """Reset what is open, and all that comes until pass_on."""
@@ -78,6 +85,7 @@ class ConnectionProxy:
         if self._resetting:
             _abort(writer)
             return
+        await self._passing.wait()
         try:
             # A connection whose front door is gone ends as the kernel would end it.
             upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
@@ -112,6 +120,7 @@ class ConnectionProxy:
                 due, chunk = await under_way.get()
                 if (wait := due - self._loop.time()) > 0:
                     await asyncio.sleep(wait)
+                await self._passing.wait()
                 if not chunk:
                     if writer.can_write_eof():
                         writer.write_eof()

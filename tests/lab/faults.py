@@ -21,6 +21,7 @@ from tests.lab.azure.roles import BUILT_IN
 from tests.lab.azure.rules import Change
 from tests.lab.azure.upgrade_rules import ApiUse
 from tests.lab.azure.vault_keys import RSA_OPERATIONS
+from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.encryption import identity_first, kms_first
 from tests.lab.laboratory import Laboratory
 from tests.lab.model import SECRETS_PREFIX
@@ -156,16 +157,31 @@ def _token_seconds(lab: Laboratory, words: list[str]) -> None:
     lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
 
+def _federated_tokens(lab: Laboratory, words: list[str]) -> None:
+    if words != ["end"]:
+        raise BadFault("they can only end")
+    lab.azure.end_federated_tokens()
+
+
 def _cluster_token_seconds(lab: Laboratory, words: list[str]) -> None:
     (seconds,) = _words(words, 1)
     lab.azure.set_cluster_token_seconds(None if seconds == "ok" else int(_number(seconds)))
 
 
 def _connections(lab: Laboratory, words: list[str]) -> None:
-    (how,) = _words(words, 1)
-    proxy = lab.proxy
-    if proxy is None:
+    if lab.proxy is None:
         raise BadFault("this lab has no proxy: start it with --proxy or --rtt-ms")
+    _network(lab.proxy, words, lab.options.rtt_ms)
+
+
+def _azure_connections(lab: Laboratory, words: list[str]) -> None:
+    if lab.azure.door is None:
+        raise BadFault("this lab has no proxy: start it with --proxy")
+    _network(lab.azure.door, words, 0.0)
+
+
+def _network(proxy: ConnectionProxy, words: list[str], rtt_ms: float) -> None:
+    (how,) = _words(words, 1)
     name, _, value = how.partition(":")
     if name == "slow" and value:
         proxy.pass_on(_number(value) / 1000)
@@ -173,8 +189,10 @@ def _connections(lab: Laboratory, words: list[str]) -> None:
         proxy.reset()
     elif how == "cut":
         proxy.cut()
+    elif how == "silent":
+        proxy.silence()
     elif how == "ok":
-        proxy.pass_on(lab.options.rtt_ms / 1000)
+        proxy.pass_on(rtt_ms / 1000)
     else:
         raise BadFault(f"connections cannot be {how}")
 
@@ -383,10 +401,24 @@ FAULTS: dict[str, Fault] = {
     ),
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
+    "federated-tokens": Fault(
+        "end",
+        "those that a pipeline was given so far hold no longer, as when their minutes are over",
+        _federated_tokens,
+    ),
     "cluster-token-seconds": Fault(
         "S | ok", "tokens for the API servers end after S seconds, whatever they say", _cluster_token_seconds
     ),
-    "connections": Fault("slow:MS|reset|cut|ok", "(with --proxy) round trip time, or TCP resets", _connections),
+    "connections": Fault(
+        "slow:MS|reset|cut|silent|ok",
+        "(with --proxy) round trip time, TCP resets, or nothing goes through to the API servers",
+        _connections,
+    ),
+    "azure-connections": Fault(
+        "slow:MS|reset|cut|silent|ok",
+        "(with --proxy) the same between az and Azure's sign-in and Resource Manager",
+        _azure_connections,
+    ),
     "round-trip": Fault("MS", "toxiproxy before the API servers, for new connections (needs Go); 0: none", _round_trip),
     "webhook": Fault(
         "deny NAMESPACE/NAME | delay NAMESPACE/NAME | mutate NAMESPACE | leave-open NAMESPACE | allow",

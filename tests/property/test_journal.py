@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azext_kmsmigrate.migration.chronicle import (
+    MOST_RUNS,
+    ChecksRecord,
+    Chronicle,
+    Observation,
+    RunRecord,
+)
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
 from azext_kmsmigrate.migration.journal import (
@@ -21,6 +29,7 @@ from azext_kmsmigrate.migration.journal import (
     from_document,
     to_document,
 )
+from azext_kmsmigrate.migration.proof import MOST_SAMPLES, ProofPass, ProofRecord
 from azext_kmsmigrate.migration.step import StepId, StepStatus
 
 texts = st.text(max_size=8)
@@ -36,6 +45,50 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+passes = st.builds(
+    ProofPass,
+    counts,
+    st.integers(0, 10**6).map(float),
+    numbers,
+    texts,
+    st.dictionaries(st.sampled_from(["plain", "kms-v1", "kms-v2"]), numbers),
+    st.dictionaries(st.sampled_from(["plain", "kms-v1", "kms-v2"]), numbers),
+    numbers,
+    st.lists(st.tuples(st.integers(0, 10**5).map(lambda n: n / 4), numbers), max_size=5).map(sorted).map(tuple),
+)
+proofs = st.builds(
+    ProofRecord,
+    texts,
+    texts,
+    numbers,
+    numbers,
+    st.lists(texts, max_size=2).map(tuple),
+    numbers,
+    st.lists(passes, max_size=2).map(tuple),
+    st.lists(passes.map(lambda one: replace(one, course=())), max_size=2).map(tuple),
+    numbers,
+    texts,
+    texts,
+    texts,
+    st.lists(texts, max_size=2).map(tuple),
+)
+short = st.text("ab:# ", max_size=8)
+runs = st.builds(RunRecord, short, short, short, short, short, short, short, short)
+observations = st.builds(Observation, short, short, short, short)
+ids = st.lists(st.sampled_from(["K-10", "U-06"]), max_size=2).map(tuple)
+asked = st.builds(ChecksRecord, texts, numbers, ids, ids, ids)
+
+
+@st.composite
+def _chronicles(draw: st.DrawFn) -> Chronicle:
+    """What some runs have left."""
+    chronicle = Chronicle()
+    for run in draw(st.lists(runs, max_size=3)):
+        chronicle = chronicle.with_run(run).with_checks(draw(asked)).with_observation(draw(observations))
+        chronicle = chronicle.with_proof(draw(steps), draw(proofs))
+    return chronicle
+
+
 journals = st.builds(
     Journal,
     texts,
@@ -56,6 +109,7 @@ journals = st.builds(
     direction=st.sampled_from(list(Direction)),
     cluster_uid=texts,
     skipped_checks=st.lists(st.builds(SkippedCheck, texts, texts, texts), max_size=3).map(tuple),
+    chronicle=_chronicles(),
     unknown=st.dictionaries(st.sampled_from(["later", "x"]), st.integers() | texts, max_size=2),
 )
 
@@ -149,14 +203,71 @@ def _read_or_told(document: dict[str, object]) -> None:
 long_texts = st.text(max_size=50).map(lambda text: text * 5_000)
 
 
-@settings(deadline=None)
-@given(journals, long_texts, st.integers(0, 3_000))
+@settings(deadline=None, max_examples=25)
+@given(journals.map(lambda one: replace(one, unknown={})), long_texts, st.integers(0, 3_000))
 def test_it_stays_below_64_kib_whatever_is_to_be_told(journal: Journal, text: str, checks: int) -> None:
+    told, one = Chronicle(), ProofPass(SecretCounts(), 1.0, course=((10.0**5 + 0.25, 10**9),) * MOST_SAMPLES)
+    lots = (text,) * 20
+    lacking = ProofRecord("kms-v2", "direct", 1, 1, lots, 1, (one,) * 9, (one,) * 9, 1, "", "t", "t", lots)
+    for number in range(checks // 30):
+        told = told.with_run(RunRecord(text, text, "2026-01-31T09:00:00Z", text, text))
+        told = told.with_observation(Observation("2026-01-31T09:00:00Z", "KmsV1", str(number), text))
+    for step in (StepId.DECRYPT_SECRETS, StepId.ENCRYPT_SECRETS):
+        told = told.with_proof(step, lacking)
     full = replace(
         journal,
+        chronicle=told.with_checks(ChecksRecord("t", 1, (text,) * checks, (), ())).with_checks(
+            ChecksRecord("t", 1, (), tuple(f"K-{n}" for n in range(63)), ())
+        ),
         last_problem=text,
         steps=tuple(StepRecord(step, StepStatus.DONE, "t", detail=text) for step in StepId),
         skipped_checks=tuple(SkippedCheck(f"K-{n}", text[:250], "2026-01-31T09:00:00Z") for n in range(checks)),
     )
     stored = json.dumps(to_document(full), indent=1, sort_keys=True)
     assert len(stored.encode()) < 64 * 1024
+
+
+# what a report is made from
+
+
+@given(st.lists(runs, max_size=2 * MOST_RUNS))
+def test_the_newest_runs_are_kept_and_the_others_counted(given_runs: list[RunRecord]) -> None:
+    chronicle = Chronicle()
+    for run in given_runs:
+        chronicle = chronicle.with_run(run)
+    assert chronicle.runs == tuple(given_runs[-MOST_RUNS:])
+    assert chronicle.left_out_runs + len(chronicle.runs) == len(given_runs)
+
+
+@given(proofs)
+def test_a_proof_is_read_back_as_it_was_kept(proof: ProofRecord) -> None:
+    kept = json.loads(json.dumps(proof.to_document()))
+    assert ProofRecord.from_document(kept) == proof
+
+
+@given(st.lists(observations, max_size=6))
+def test_only_what_changed_is_observed_anew(seen: list[Observation]) -> None:
+    chronicle = Chronicle()
+    for one in [*seen, *seen[-1:]]:
+        chronicle = chronicle.with_observation(one)
+
+    def facts(one: Observation) -> tuple[str, str, str]:
+        return one.kms, one.kubernetes_version, one.key_id
+
+    kept = chronicle.observations
+    assert all(facts(one) != facts(other) for one, other in itertools.pairwise(kept))
+    assert {facts(one) for one in kept} == {facts(one) for one in seen}
+    assert not seen or facts(kept[-1]) == facts(seen[-1])
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["runs", "observations", "checks", "proofs", "leftOutRuns"]), json_values))
+def test_a_damaged_chronicle_is_read_as_far_as_it_can_be_and_added_to(document: dict[str, Any]) -> None:
+    chronicle = Chronicle(document)
+    before = chronicle.runs
+    assert isinstance(chronicle.observations, tuple)
+    assert isinstance(chronicle.checks, tuple)
+    assert chronicle.proof_of(StepId.ENCRYPT_SECRETS) is None
+    run = RunRecord("start", "me", "t")
+    after = chronicle.with_run(run).with_run_ended("t", "Completed", "")
+    assert after.runs == (*before, replace(run, ended_at="t", outcome="Completed"))

@@ -28,6 +28,7 @@ from azext_kmsmigrate.migration.secret import (
 )
 
 CANARY = ("kube-system", "aks-kms-migrate-canary")
+_UNANSWERED = Failure(FailureClass.TRANSIENT, "ConnectionRefusedError")
 _PREFIX = {
     StoredAs.KMS_V1: "k8s:enc:kms:v1:azurekmsprovider:",
     StoredAs.KMS_V2: "k8s:enc:kms:v2:azurekmsprovider:",
@@ -87,6 +88,7 @@ class ApiServers:
         self.delete_fails: Exception | None = None  # when a command removes its canary
         self.ends_connections = False  # an API server that begins anew with another configuration ends its connections
         self.reloads = False  # it takes on another configuration and does not begin anew
+        self.away_from, self.away_until = 0.0, 0.0  # nobody answers then
         self.writes = 0
         self.dry_runs = 0
         self.answers: dict[tuple[str, str], deque[Answer]] = {}
@@ -149,6 +151,12 @@ class ApiServers:
 
     # what the ports ask
 
+    @property
+    def away(self) -> float:
+        """For how many seconds yet nobody answers."""
+        now = self._now()
+        return max(0.0, self.away_until - now) if now >= self.away_from else 0.0
+
     def began(self, replica: int) -> float:
         """When the process of an API server started."""
         with self._lock:
@@ -159,6 +167,8 @@ class ApiServers:
 
     def page(self, replica: int, namespace: str, limit: int, token: str) -> Page | Failure:
         self.before_page()
+        if self.away:
+            return _UNANSWERED
         with self._lock:
             if self.page_answers:
                 return self.page_answers.popleft()
@@ -188,6 +198,8 @@ class ApiServers:
 
     def patch(self, replica: int, key: tuple[str, str], *, edit: bool = False, dry_run: bool = False) -> Answer:
         self.before_patch()
+        if self.away:
+            return _UNANSWERED
         with self._lock:
             self.dry_runs += dry_run
             if scripted := self.answers.get(key):
@@ -219,9 +231,8 @@ class ApiServers:
     def counters(self, replica: int) -> Counters | None:
         with self._lock:
             server = self._replica(replica)
-            return (
-                Counters(server.started, dict(server.to_storage), dict(server.from_storage)) if self.metrics else None
-            )
+            seen = self.metrics and not self.away
+            return Counters(server.started, dict(server.to_storage), dict(server.from_storage)) if seen else None
 
     def create_canary(self, replica: int) -> SecretRef:
         with self._lock:

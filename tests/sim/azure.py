@@ -65,12 +65,18 @@ class Azure:
     puts: list[Put] = field(default_factory=list)
     trouble: dict[str, list[Trouble]] = field(default_factory=dict)
     refusals: dict[str, list[errors.KmsMigrateError]] = field(default_factory=dict)
+    away_from: float = 0.0  # from then until the next one nobody answers
+    away_until: float = 0.0
     lost: dict[str, int] = field(default_factory=dict)  # requests that are accepted, and then the line is cut
     budgets: list[str] = field(default_factory=list)  # PodDisruptionBudgets, as NAMESPACE/NAME, that let no pod go
     before_put: Callable[[str], None] = lambda what: None
     _operation: _Operation | None = None
     _etag: int = 1
     result: OperationResult = field(default_factory=lambda: OperationResult("Succeeded"))
+
+    @property
+    def away(self) -> bool:
+        return self.away_from <= self.now() < self.away_until
 
     def show(self) -> ClusterFacts:
         self._settle()

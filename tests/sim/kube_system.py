@@ -14,7 +14,8 @@ class FakeApi:
     """The part of ``Api`` that the journal store and the Lease use, with the API server's optimistic locking.
 
     ``before_write`` is somebody else who writes first. ``lose_answers``: writes that take place, and whose repetition
-    is then refused, as when a connection breaks after the server has done its work.
+    is then refused, as when a connection breaks after the server has done its work. ``away``: nobody answers what is
+    asked once only.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class FakeApi:
         self.calls: list[str] = []
         self.before_write: Callable[[], None] = lambda: None
         self.lose_answers = 0
+        self.away = False
         self._versions = itertools.count(1)
 
     def call(self, what: str, method: str, path: str, *, body: Any = None) -> Any:
@@ -32,6 +34,9 @@ class FakeApi:
             return copy.deepcopy(self.objects[path])
         self.before_write()
         return self._write(method, path, body)
+
+    def attempt(self, what: str, method: str, path: str, *, body: Any = None) -> Any | None:
+        return None if self.away else self.call(what, method, path, body=body)
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Somebody writes, whatever was there."""

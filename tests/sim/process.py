@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.deeds import World
-from azext_kmsmigrate.errors import AzureError, Lost, Refused
+from azext_kmsmigrate.errors import AzureError, ClusterError, Lost, Refused
 from azext_kmsmigrate.migration.events import Counting, Event, Moment, Note, Operating, Waiting, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsProfile, Offers, SupportPlan
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, from_document, to_document
 from azext_kmsmigrate.migration.node import Node
 from azext_kmsmigrate.migration.secret import Answer, Counters, Failure, Page, SecretRef
 from azext_kmsmigrate.migration.version import KubernetesVersion
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import OperationResult, Tick
 from azext_kmsmigrate.rewrite.secrets_inspector import SecretsInspector
 from tests.sim.apiservers import CANARY, is_canary
@@ -49,7 +50,9 @@ class Process:
         self.journal_failures: list[errors.KmsMigrateError] = []
         self.interrupt_at_tick = 0
         self.ticks = 0
+        self.waited = 0  # calls that met an API server that was away
         self.on_moment: Callable[[Moment], None] = lambda moment: None
+        self.patience = Patience(sim.clock, _Observer(self).tell)
 
     def world(self) -> World:
         return World(
@@ -62,6 +65,7 @@ class Process:
             observer=_Observer(self),
             inspectors=(SimInspector(self), SecretsInspector(_Secrets(self), self.sim.clock)),
             user=self.name,
+            patience=self.patience,
         )
 
     def point(self) -> None:
@@ -80,6 +84,17 @@ class Process:
         yield self.sim
         self.point()
 
+    @contextmanager
+    def patient_call(self) -> Iterator[SimCluster]:
+        """One that waits for an API server that is away, as those outside the passes do."""
+        with self.call() as sim:
+            if sim.api.away:
+                self.waited += 1
+                sim.clock.sleep(min(sim.api.away, self.patience.seconds or 120.0))
+            if sim.api.away:
+                raise ClusterError(errors.API_UNREACHABLE, what="call it", code="ConnectionError")
+            yield sim
+
 
 class _Cluster:
     def __init__(self, process: Process) -> None:
@@ -92,6 +107,7 @@ class _Cluster:
 
     def offers(self) -> Offers:
         with self._process.call() as sim:
+            self._lose_answer("offers")
             return sim.azure.offered()
 
     def disable_kms(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
@@ -126,11 +142,14 @@ class _Cluster:
     def wait(self, tick: Tick) -> ClusterFacts:
         with self._process.call() as sim:
             while (facts := sim.azure.show()).busy:
+                self._lose_answer("wait")
                 tick(Operating("an operation under way", facts.state))
                 sim.clock.sleep(5.0)
             return facts
 
     def _lose_answer(self, what: str) -> None:
+        if self._process.sim.azure.away:
+            raise AzureError(errors.AZURE_UNREACHABLE, what=what, code="ServiceRequestError")
         lost = self._process.sim.azure.lost
         if lost.get(what):
             lost[what] -= 1
@@ -138,6 +157,8 @@ class _Cluster:
 
     def _put(self, what: str, seen: ClusterFacts, change: Change, tick: Tick) -> OperationResult:
         with self._process.call() as sim:
+            if sim.azure.away:
+                self._lose_answer(what)
             sim.azure.put(what, seen.etag, change)
             self._process.point()
             self._lose_answer(what)
@@ -164,28 +185,28 @@ class _Secrets:
         return _Connection(self._process, self._process.sim.api.next_replica())
 
     def create_canary(self) -> SecretRef:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             return sim.api.create_canary(sim.api.next_replica())
 
     def find_canary(self) -> SecretRef | None:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             return sim.api.find_canary()
 
     def canary_as(self, record: CanaryRecord) -> SecretRef:
         return SecretRef(*CANARY, record.uid, int(record.resource_version), signature=0)
 
     def delete_canary(self) -> None:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             sim.api.delete_canary()
 
     def create_own_canary(self) -> SecretRef:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             made = sim.api.create_own_canary(sim.api.next_replica())
             self._own.add(made.uid)
             return replace(made, canary=False)
 
     def delete_own_canary(self, canary: SecretRef) -> None:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             assert canary.uid in self._own
             if sim.api.delete_fails:
                 raise sim.api.delete_fails
@@ -217,6 +238,10 @@ class _Connection:
             self._held = self._replica, sim.api.began(self._replica)
         return self._replica
 
+    def answers(self) -> bool:
+        with self._process.call() as sim:
+            return not sim.api.away
+
     def signs(self) -> tuple[str, ...]:
         self._process.point()
         return ()
@@ -237,12 +262,12 @@ class _JournalStore:
         self._version = 0
 
     def load(self) -> Journal | None:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             self._version = sim.journal_version
             return from_document(json.loads(sim.journal_document)) if sim.journal_document else None
 
     def save(self, journal: Journal) -> None:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             if self._process.journal_failures:
                 raise self._process.journal_failures.pop(0)
             if self._version != sim.journal_version:
@@ -275,6 +300,10 @@ class _Lease:
     def renew(self, *, now: bool = False) -> None:
         self._process.point()
         sim = self._process.sim
+        if sim.api.away and not now:
+            return
+        with self._process.patient_call():
+            pass
         if sim.lease_holder not in ("", self._process.name):
             raise Lost(errors.LEASE_LOST, holder=sim.lease_holder)
         if sim.lease_holder:
@@ -293,7 +322,7 @@ class _Nodes:
         self._process = process
 
     def all(self) -> tuple[Node, ...]:
-        with self._process.call() as sim:
+        with self._process.patient_call() as sim:
             return sim.nodes()
 
 

@@ -5,6 +5,25 @@ from __future__ import annotations
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.check_document import CheckDocument, ChecksDocument, FindingDocument, SkippedCheckDocument
 from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.handover.document import (
+    AskedDocument,
+    CourseDocument,
+    DifferenceDocument,
+    EventDocument,
+    KeyDocument,
+    MigrationDocument,
+    NamedCheckDocument,
+    NowDocument,
+    ProofDocument,
+    Report,
+    ReportedStepDocument,
+    RunDocument,
+    SampleDocument,
+    SegmentDocument,
+    SkippedDocument,
+    Verdict,
+)
+from azext_kmsmigrate.handover.document import ChecksDocument as HandoverChecks
 from azext_kmsmigrate.migration.step import TITLES, StepId
 from azext_kmsmigrate.results import (
     CheckReport,
@@ -107,4 +126,33 @@ STATUS = Status(
 )
 VERIFICATION = Verification(CLUSTER, False, "kms-v2", EVIDENCE, FAILED, 1, "az")
 CHECK = CheckReport(CLUSTER, False, CHECKS, 1, 2, 3, 4, 5, PROBLEM, f"az aks {LONG}")
-ALL = [PLAN, RUN, STATUS, VERIFICATION, CHECK]
+REPORT = Report(
+    cluster=CLUSTER,
+    verdict=Verdict.CHANGED,
+    headline=LONG,
+    told=[LONG],
+    differences=[DifferenceDocument("Key", LONG, "2026-01-31T09:00:00Z", LONG, True)],
+    now=NowDocument("2026-01-31T09:00:00Z", "KmsV2", KEY, "Private", LONG, "1.27.1", "Failed", {"p": "1.27.1"}, LONG),
+    migration=MigrationDocument("t", None, "KmsV2", "1.27.1", "AKSLongTermSupport", "0f", LONG),
+    exposure=EXPOSURE,
+    exposure_seconds=123456.0,
+    timeline=[SegmentDocument("Off", "1.26.15", KEY, "2026-01-31T09:00:00Z", None)],
+    events=[EventDocument("2026-01-31T09:00:00Z", LONG)],
+    steps=[ReportedStepDocument("upgrade", LONG, "Done", "t", None, None, LONG, COUNTS)],
+    proofs=[
+        ProofDocument(
+            "encrypt-secrets", LONG, False, EVIDENCE, [CourseDocument("proof", 2.0, 7, 3.5, [SampleDocument(0.0, 0)])]
+        )
+    ],
+    checks=HandoverChecks(
+        [AskedDocument("t", 1, [NamedCheckDocument("K-12", LONG)], [], [])], [SkippedDocument("U-06", LONG, LONG, "t")]
+    ),
+    keys=[KeyDocument(KEY, [LONG], LONG)],
+    manual=[ManualDocument(LONG, "az")],
+    runs=[RunDocument("az aks kms-migrate start", LONG, LONG, LONG, "t", None, None, "KMSM401")],
+    runs_left_out=3,
+    unseen=[LONG],
+    generated_by=LONG,
+    next_command=f"az aks {LONG}",
+)
+ALL = [PLAN, RUN, STATUS, VERIFICATION, CHECK, REPORT]

@@ -11,6 +11,8 @@ from azure.core import exceptions as sdk
 from hypothesis import given
 from hypothesis import strategies as st
 from knack.util import CLIError
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import ConnectTimeout, SSLError
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.faults import one_line, translate, translated, words_of
@@ -132,3 +134,16 @@ def test_a_code_of_azure_cannot_speak_to_a_pipeline_either() -> None:
 
 def test_one_line_has_an_end() -> None:
     assert len(one_line("x" * 10_000)) == 400
+
+
+@pytest.mark.parametrize("kind", [ConnectTimeout, SSLError, RequestsConnectionError])
+def test_a_sign_in_that_reaches_nobody_is_no_sign_in_that_is_refused(kind: Any) -> None:
+    with pytest.raises(AzureError, match="KMSM205"), translated("reading", NAME):
+        raise kind("no route")
+
+
+def test_a_refused_sign_in_is_told_with_the_code_of_entra_id_and_no_more() -> None:
+    text = "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-11-24T10:00:00Z"
+    told = translate(CLIError(text), "reading", NAME)
+    assert told.what == "The sign-in of az gave no token for reading (AADSTS700024)."
+    assert "valid time" not in str(told)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError
 from azext_kmsmigrate.kube.access import AKS_SERVER_APP, BearerToken, Kubeconfig, parse
 from tests.unit.situations import NAME
 
@@ -143,3 +144,47 @@ def test_a_new_token_that_is_refused_too_is_not_renewed_again_and_again() -> Non
 def test_a_sign_in_that_gives_the_same_token_again_has_nothing_new() -> None:
     token = BearerToken("app", Entra(changes=False).fetch, lambda: 0.0)
     assert not token.renewed(token.header())
+
+
+class Refusing:
+    """Gives one token that ends at 1000, and then fails."""
+
+    def __init__(self, error: KmsMigrateError) -> None:
+        self.asked = 0
+        self._error = error
+
+    def fetch(self, app: str, anew: bool) -> tuple[str, float]:
+        self.asked += 1
+        if self.asked > 1:
+            raise self._error
+        return "token", 1000.0
+
+
+AWAY = AzureError(errors.AZURE_UNREACHABLE, what="it", code="ConnectionError")
+REFUSED = AzureError(errors.SIGN_IN_FAILED, what="it", code="AADSTS700024")
+HEADER = {"Authorization": "Bearer token"}
+
+
+def test_while_azure_is_away_the_token_at_hand_has_to_do_as_long_as_it_lasts() -> None:
+    entra, now = Refusing(AWAY), [0.0]
+    token = BearerToken("app", entra.fetch, lambda: now[0])
+    for now[0] in (0.0, 701.0, 702.0, 705.0, 999.0):
+        assert token.header() == HEADER
+    assert entra.asked == 3  # not at each request
+    now[0] = 1001.0
+    with pytest.raises(AzureError, match="KMSM205"):
+        token.header()
+
+
+def test_a_sign_in_that_is_over_is_told_while_the_last_token_still_serves_to_end_well() -> None:
+    entra, now, ends = Refusing(REFUSED), [0.0], [False]
+    token = BearerToken("app", entra.fetch, lambda: now[0], lambda: ends[0])
+    assert token.header() == HEADER
+    now[0] = 701.0
+    with pytest.raises(AzureError, match="AADSTS700024"):
+        token.header()
+    ends[0] = True
+    assert token.header() == HEADER
+    now[0] = 1001.0
+    with pytest.raises(AzureError, match="AADSTS700024"):
+        token.header()

@@ -10,7 +10,9 @@ import pytest
 
 from azext_kmsmigrate.errors import ClusterError
 from azext_kmsmigrate.kube.api import Api, Channel
+from azext_kmsmigrate.migration.events import Event, Note, Warned
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
+from azext_kmsmigrate.patience import Patience
 from tests.sim.clock import FakeClock
 
 OK: tuple[int, Any, bytes] = 200, {}, b"{}"
@@ -89,3 +91,59 @@ def test_a_call_whose_sign_in_stays_refused_says_so_soon() -> None:
     with pytest.raises(ClusterError, match="KMSM310"):
         api.call("read it", "GET", "/a")
     assert clock.monotonic() < 20.0
+
+
+class Away:
+    """Answers nobody until the clock says so."""
+
+    made = 1
+
+    def __init__(self, clock: FakeClock, until: float) -> None:
+        self._clock, self._until = clock, until
+
+    def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
+        if self._clock.monotonic() < self._until:
+            raise ConnectionRefusedError
+        return OK
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def _away(until: float) -> tuple[Api, Patience, FakeClock, list[Event]]:
+    clock, told = FakeClock(), list[Event]()
+    patience = Patience(clock, told.append)
+    server = Away(clock, until)
+
+    def opened() -> Channel:
+        return Channel(server, Token("only"))
+
+    return Api(opened, opened, clock, of_run=patience), patience, clock, told
+
+
+def test_a_run_that_has_begun_waits_five_minutes_for_an_api_server_and_says_so() -> None:
+    api, patience, clock, told = _away(300.0)
+    with patience.of_a_run():
+        assert api.call("renew the Lease", "GET", "/a") == {}
+    assert 300.0 <= clock.monotonic() < 310.0
+    texts = [event.text for event in told if isinstance(event, (Warned, Note))]
+    assert len(texts) == 2
+    assert texts[0].startswith("The cluster's API server has not answered since 09:00:00Z (renew the Lease: ")
+    assert texts[1].startswith("The cluster's API server answers again, after ")
+
+
+def test_before_a_run_two_minutes_are_enough_to_know() -> None:
+    api, _, clock, told = _away(300.0)
+    with pytest.raises(ClusterError, match="KMSM301"):
+        api.call("read it", "GET", "/a")
+    assert 120.0 <= clock.monotonic() < 130.0
+    assert told == []
+
+
+def test_what_is_asked_once_waits_for_nobody() -> None:
+    api, patience, clock, _ = _away(1.0)
+    with patience.of_a_run():
+        assert api.attempt("renew the Lease", "PUT", "/a", body={}) is None
+        assert clock.monotonic() == 0.0
+        clock.sleep(1.0)
+        assert api.attempt("renew the Lease", "PUT", "/a", body={}) == {}

@@ -287,3 +287,35 @@ def test_a_lease_without_holder_or_time_is_free(spec: dict[str, Any]) -> None:
     assert lease(api, FakeClock()).holder() is None
     with lease(api, FakeClock()).held():
         assert holder(api) == "me"
+
+
+def test_a_lease_that_cannot_be_renewed_just_now_is_renewed_soon_and_stops_nothing() -> None:
+    api, clock = FakeApi(), FakeClock()
+    mine = lease(api, clock, "me")
+    with mine.held():
+        before = api.calls.count(f"PUT {LEASE}")
+        api.away = True
+        for _ in range(300):
+            clock.sleep(1.0)
+            mine.renew()
+        assert api.calls.count(f"PUT {LEASE}") == before
+        api.away = False
+        for _ in range(6):
+            clock.sleep(1.0)
+            mine.renew()
+        assert api.calls.count(f"PUT {LEASE}") == before + 1
+
+
+def test_a_lease_that_another_took_meanwhile_is_lost_as_soon_as_somebody_answers() -> None:
+    api, clock = FakeApi(), FakeClock()
+    mine, other = lease(api, clock, "me"), lease(api, clock, "other")
+    with mine.held():
+        api.away = True
+        clock.sleep(20.0)
+        mine.renew()
+        kept = other.held()
+        kept.__enter__()
+        api.away = False
+        clock.sleep(5.0)
+        with pytest.raises(Lost, match="other"):
+            mine.renew()

@@ -15,7 +15,7 @@ from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.migration.facts import KmsProfile, NodePool, SupportPlan
 from azext_kmsmigrate.migration.plan import Goal, Situation, decide
 from azext_kmsmigrate.migration.plan_file import PlanFile, PlanFileUnreadableError, facts_of, from_document, to_document
-from tests.unit.situations import OFF, OTHER_KEY, cluster, journal, offers, pool, situation, v
+from tests.unit.situations import NAME, OFF, OTHER_KEY, cluster, journal, offers, pool, situation, v
 
 SEEN = situation(cluster(supported=False), offers("1.27.1", "1.27.9"))
 
@@ -30,7 +30,7 @@ FILE = PlanFile(Goal("1.27", support_plan=SupportPlan.LONG_TERM, tier="premium")
 def test_what_was_written_is_read_back_from_disk(tmp_path: Path) -> None:
     path = str(tmp_path / "plan.json")
     plan_store.save(path, FILE)
-    assert plan_store.load(path, "shop", "blue") == FILE
+    assert plan_store.load(path, NAME) == FILE
 
 
 def test_the_same_facts_are_no_change() -> None:
@@ -126,7 +126,7 @@ def test_what_is_no_plan_as_it_was_written_is_told_in_words(
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(document))
     with pytest.raises(Refused, match=f"KMSM522.*{reason}"):
-        plan_store.load(str(path), "shop", "blue")
+        plan_store.load(str(path), NAME)
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 100_000])
@@ -134,7 +134,7 @@ def test_what_is_not_json_is_told(text: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)
     with pytest.raises(Refused, match=r"KMSM522.*not JSON") as told:
-        plan_store.load(str(path), "shop", "blue")
+        plan_store.load(str(path), NAME)
     assert told.value.fix == f"Make a new one: az aks kms-migrate plan -g shop -n blue --out {path}"
 
 
@@ -142,12 +142,12 @@ def test_a_binary_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Refused, match="KMSM522"):
-        plan_store.load(str(path), "shop", "blue")
+        plan_store.load(str(path), NAME)
 
 
 def test_a_file_that_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"KMSM521.*read.*No such file"):
-        plan_store.load(str(tmp_path / "none.json"), "shop", "blue")
+        plan_store.load(str(tmp_path / "none.json"), NAME)
     with pytest.raises(Refused, match=r"KMSM521.*written.*No such file"):
         plan_store.save(str(tmp_path / "no" / "plan.json"), FILE)
     with pytest.raises(Refused, match=r"KMSM521.*written"):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.plan import Goal, decide
-from azext_kmsmigrate.report.plan_text import plan_lines, shown
+from azext_kmsmigrate.report.plan_text import plan_lines, question, shown
 from azext_kmsmigrate.report.words import width
 from tests.unit.situations import OFF, cluster, situation
 
@@ -27,6 +27,14 @@ def test_a_plan_is_shown_with_its_reasons_and_what_cannot_be_undone() -> None:
 def test_a_plan_without_an_upgrade_threatens_with_none() -> None:
     seen = situation(cluster("1.27.1", kms=OFF))
     assert "cannot be undone" not in "\n".join(plan_lines(seen.cluster, decide(seen, Goal()))).lower()
+
+
+def test_the_question_names_the_cluster_and_what_there_is_no_way_back_from() -> None:
+    seen = situation(cluster())
+    asked = question(seen.cluster, decide(seen, Goal()))
+    assert asked == "Cannot be undone: upgrade. Go on with cluster 'blue' in resource group 'shop'?"
+    behind = situation(cluster("1.27.1", kms=OFF))
+    assert question(behind.cluster, decide(behind, Goal())).startswith("Go on with cluster 'blue'")
 
 
 @given(st.lists(st.text(max_size=60)), st.integers(40, 200))

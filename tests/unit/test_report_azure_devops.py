@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.events import (
@@ -78,6 +78,7 @@ def test_a_servers_words_can_never_become_a_command(told: list[Event]) -> None:
             assert line.startswith("[")
 
 
+@settings(deadline=None)  # the first example waits for node to start
 @given(
     st.lists(st.tuples(hostile, st.dictionaries(st.sampled_from(["type", "code"]), hostile.map(harmless))), min_size=1)
 )

@@ -19,7 +19,7 @@ from azext_kmsmigrate.exit_codes import ExitCode, exit_code
 from azext_kmsmigrate.migration.plan import Goal
 from azext_kmsmigrate.results import EstimateDocument, PlanDocument, ProblemDocument, RunResult, RunState
 from tests.sim.cluster import KEY, OTHER_KEY, SimCluster
-from tests.unit.documents import ALL, CHECK, PLAN, PROBLEM, RUN, STATUS, VERIFICATION
+from tests.unit.documents import ALL, CHECK, PLAN, PROBLEM, REPORT, RUN, STATUS, VERIFICATION
 
 
 def _name(document: object) -> str:
@@ -52,7 +52,14 @@ def test_a_whole_run_is_printed_without_a_repr() -> None:
     sim = SimCluster()
     before = sim.runner().plan(Goal())
     run = sim.start()
-    for document in (before, run, sim.runner().show(), sim.runner().verify(), sim.runner().check(Goal())):
+    for document in (
+        before,
+        run,
+        sim.runner().show(),
+        sim.runner().verify(),
+        sim.runner().check(Goal()),
+        sim.runner().report(),
+    ):
         assert "Document(" not in format_json(CommandResultItem(todict(document)))
     assert todict(run)["state"] == "Completed"
     assert todict(run)["steps"][0]["id"] == "disable-kms"
@@ -69,6 +76,7 @@ TABLES: list[tuple[object, Callable[[dict[str, Any]], list[Any]]]] = [
     (VERIFICATION, _format.verification_rows),
     (CHECK, _format.check_rows),
     (replace(CHECK, blocked=None), _format.check_rows),
+    (REPORT, _format.report_rows),
     (replace(VERIFICATION, verified=True, unverified=[]), _format.verification_rows),
 ]
 

@@ -17,7 +17,7 @@ from azext_kmsmigrate.results import RunState, Verification
 from azext_kmsmigrate.runner import Runner
 from tests.sim.azure import disabled
 from tests.sim.cluster import FAST, SimCluster, agree, encryption_of, with_kms
-from tests.unit.runs import DECRYPT, ENABLE, ENCRYPT, UPGRADE, assert_completes, assert_fails
+from tests.unit.runs import DECRYPT, ENABLE, ENCRYPT, UPGRADE, assert_completes
 
 
 def test_verify_proves_the_end_and_changes_no_secret() -> None:
@@ -142,7 +142,7 @@ def test_a_command_removes_its_canary_however_it_ends(command: str, how: str) ->
     def end(page: Page) -> None:
         seen.append(len(sim.api.own_canaries()))
         if how == "an error":
-            sim.azure.lost["observe"] = 1
+            sim.azure.lost["observe"] = 10**6  # for longer than anybody waits
         elif how.startswith("a canary"):
             sim.api.delete(*sim.api.own_canaries()[0])
         else:
@@ -181,7 +181,13 @@ def test_a_sign_in_that_is_refused_in_mid_pass_stops_everything_and_says_what_it
         sim.api.always[key] = refused
     runner = sim.runner()
     if command == "start":
-        assert_fails(sim.start(), "KMSM310", 1)
+        stopped = sim.start()
+        assert (stopped.state, int(exit_code(stopped))) == (RunState.STOPPED, 20)
+        assert stopped.problem is not None
+        assert stopped.problem.code == "KMSM310"
+        assert "stored without KMS, since" in stopped.problem.why
+        assert sim.journal.last_problem.startswith("stopped: KMSM310")
+        assert sim.journal.running is not None
         assert sim.puts == ["disable-kms"]
     else:
         with pytest.raises(ClusterError, match="KMSM310"):

@@ -21,7 +21,7 @@ def test_a_webhook_that_denies_one_secret_stops_the_migration_before_the_upgrade
     ]
     assert sim.forms == {"plain": 5, "kms-v1": 1}
     assert sim.puts == ["disable-kms"]
-    assert result.next_command == "az aks kms-migrate start -g shop -n blue"
+    assert result.next_command == "az aks kms-migrate start -g shop -n blue --skip-check C-04 K-10"
     assert (result.cluster.kubernetes_version, result.cluster.kms) == ("1.26.15", "Off")
     sim.api.allow("ns-1", "secret-4")
     assert_completes(sim)

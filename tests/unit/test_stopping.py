@@ -11,7 +11,7 @@ import pytest
 from azext_kmsmigrate.stopping import Stop
 from tests.sim.clock import FakeClock
 
-SIGNALS = [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
+SIGNALS = [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "SIGHUP")]
 
 
 class _LeftError(Exception):
@@ -41,7 +41,7 @@ def test_the_first_signal_stops_and_says_which_it_was(stop: Stop, number: int, c
     assert called == ["hurry"]
 
 
-@pytest.mark.parametrize(("number", "cause"), SIGNALS)
+@pytest.mark.parametrize(("number", "cause"), SIGNALS[:2])
 def test_the_second_signal_ends_the_process_at_once(stop: Stop, number: int, cause: str) -> None:
     closed: list[str] = []
     stop.at_once.append(lambda: closed.append("screen"))
@@ -50,6 +50,26 @@ def test_the_second_signal_ends_the_process_at_once(stop: Stop, number: int, cau
     with pytest.raises(_LeftError, match=str(128 + number)):
         os.kill(os.getpid(), number)
     assert closed == ["screen"]
+
+
+def test_a_terminal_that_closes_may_say_so_more_than_once(stop: Stop) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGHUP)  # raises nothing, ends nothing
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_from_the_start_stays_so(number: signal.Signals) -> None:
+    """As under nohup, or in the background of a script."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Stop(FakeClock(), leave=_leave).heard():
+            os.kill(os.getpid(), number)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 def test_handlers_of_others_are_given_back() -> None:

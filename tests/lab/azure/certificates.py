@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PUBLIC_SIGN_IN = "login.microsoftonline.com"  # where az in Cloud Shell looks, whatever its cloud is
 _LIFETIME = timedelta(days=30)
 
 
@@ -44,7 +45,7 @@ class Authority:
         )
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         leaf_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, ("localhost", PUBLIC_SIGN_IN))]
         leaf = (
             _builder(leaf_name, ca_name, leaf_key.public_key(), now)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -9,16 +9,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.lab.azure.federation import ASSERTION_TYPE, Federation
 from tests.lab.azure.refusal import EntraError, ServiceError
 from tests.lab.azure.server import Request, Response, Router
 
 TENANT_ID = "11111111-2222-4333-8444-555555555555"
+AZURE_CLI_APP = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"  # az's own client id, the same in every tenant
 ARM_AUDIENCES = ("https://management.core.windows.net/", "https://management.azure.com/")
 VAULT_AUDIENCE = "https://vault.azure.net"
 AKS_SERVER_APP = "6dae42f8-4368-4678-94ff-3960e28e3630"
@@ -52,6 +55,7 @@ class Identity:
     def __init__(self, principals: Iterable[Principal], base_url: Callable[[], str]) -> None:
         self._principals = {principal.client_id: principal for principal in principals}
         self._base_url = base_url
+        self.federation = Federation()
         self.token_seconds = _TOKEN_SECONDS
         self.cluster_seconds: int | None = None
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -117,8 +121,21 @@ class Identity:
         except jwt.InvalidTokenError:
             raise ServiceError(401, "InvalidAuthenticationToken", "The access token is invalid.", realm) from None
 
-    def issue(self, principal: Principal, audience: str, seconds: int = _TOKEN_SECONDS) -> str:
-        """A signed token, with the claims that Entra ID puts into an application's token."""
+    def for_user(self, principal: Principal, resource: str) -> tuple[str, str]:
+        """A token that a broker gets for the user behind it, through az's own application, and its audience."""
+        audience = _audience(f"{resource}/.default")
+        user = {"unique_name": f"{principal.name}@lab.invalid", "upn": f"{principal.name}@lab.invalid", "idtyp": "user"}
+        claims = {"appid": AZURE_CLI_APP, "appidacr": "0", "scp": "user_impersonation", **user}
+        return self.issue(principal, audience, self.token_seconds, claims), audience
+
+    def issue(
+        self,
+        principal: Principal,
+        audience: str,
+        seconds: int = _TOKEN_SECONDS,
+        others: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """A signed token with the claims of an application's token; ``others`` go before them."""
         now = int(time.time())
         claims = {
             "aud": audience,
@@ -134,6 +151,7 @@ class Identity:
             "tid": TENANT_ID,
             "uti": secrets.token_urlsafe(16),
             "ver": "1.0",
+            **others,
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid})
 
@@ -199,6 +217,9 @@ class Identity:
                 "consented to by any user in the tenant."
             )
             raise EntraError(400, "unauthorized_client", message, number=700016)
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            self.federation.check(form.get("client_assertion", ""), principal.name)
+            return principal
         secret = form.get("client_secret")
         if not secret:
             names = "'client_assertion' or 'client_secret'"

@@ -12,11 +12,13 @@ from tests.lab.azure import profile
 from tests.lab.azure.arm import AksResources
 from tests.lab.azure.authorization import Authorization
 from tests.lab.azure.certificates import Authority
+from tests.lab.azure.cloud_shell import CloudShell
 from tests.lab.azure.compute import Compute
 from tests.lab.azure.faults import Faults
 from tests.lab.azure.fleet import Fleet
 from tests.lab.azure.gate import Gate
 from tests.lab.azure.grants import Grants
+from tests.lab.azure.group_resources import GroupResources
 from tests.lab.azure.identity import AKS_SERVER_APP, TENANT_ID, Identity, Principal
 from tests.lab.azure.keyvault import ALL_OPERATIONS, KeyVault
 from tests.lab.azure.locking import Locks
@@ -45,6 +47,7 @@ from tests.lab.azure.server import HttpsServer, Router
 from tests.lab.azure.subscriptions import Subscriptions, subscription_document
 from tests.lab.azure.vault_management import VaultManagement
 from tests.lab.azure.versions import Offers, Version
+from tests.lab.connections import ConnectionProxy
 from tests.lab.controlplane.ports import Plane
 from tests.lab.model import EntraTrust, LabOptions, VaultAccess
 
@@ -74,6 +77,8 @@ class LocalAzure:
         self._faults = Faults()
         router = Router()
         self._server = HttpsServer("arm", self._authority.server_context(), router, self._log)
+        # What az uses; the control plane has a way of its own, which no outage of the user's network touches.
+        self.door = ConnectionProxy(self._server.base_url) if "proxy" in options.extra else None
         base_url = self._base_url
         identity = Identity([self.operator, self.cluster_identity], base_url)
         resources = Resources(base_url)
@@ -121,6 +126,7 @@ class LocalAzure:
             network,
             compute,
             self.identities,
+            GroupResources(identity, resources, self._document),
             Monitoring(resources, gate, self._document),
             Authorization(resources, grants, identity, gate),
             LockResources(resources, locks, gate),
@@ -129,6 +135,7 @@ class LocalAzure:
         self._aks = next(service for service in services if isinstance(service, AksResources))
         for service in services:
             service.add_routes(router)
+        self.cloud_shell: CloudShell | None = None
 
     def _usable(self, key_id: str) -> bool:
         return any(vault.usable_in_public(key_id) for vault in self.vaults.values())
@@ -168,7 +175,7 @@ class LocalAzure:
         )
 
     def _base_url(self) -> str:
-        return self._server.base_url
+        return self.door.address if self.door else self._server.base_url
 
     @property
     def url(self) -> str:
@@ -182,15 +189,38 @@ class LocalAzure:
     def start(self) -> None:
         """Listen, and write the az profile into the directory."""
         self._server.start()
+        if self.door:
+            self.door.start()
         for vault in self.vaults.values():
             vault.start()
         self._environment = profile.environment(
             profile.write_profile(self._directory / "azure-config", self.url, self.operator), self._authority
         )
 
+    def fresh_environment(self, directory: Path) -> dict[str, str]:
+        """Of a machine on which nobody has signed in yet; ``directory`` becomes its AZURE_CONFIG_DIR."""
+        return profile.environment(profile.write_machine(directory, self.url), self._authority)
+
+    def open_cloud_shell(self, directory: Path) -> dict[str, str]:
+        """The same in Azure Cloud Shell, whose user is the operator. One at a time on a machine: its port is fixed."""
+        if self.cloud_shell is None:
+            self.cloud_shell = CloudShell(self._identity, self.operator, self.url)
+            self.cloud_shell.start()
+        return self.fresh_environment(directory) | self.cloud_shell.environment
+
+    def cloud_shell_asked(self) -> dict[str, list[str]]:
+        """What Cloud Shell was asked for: the audiences of tokens, and hosts that its proxy refused."""
+        shell = self.cloud_shell
+        return {"audiences": shell.tokens_for, "refusedHosts": shell.refused_hosts} if shell else {}
+
     def stop(self) -> None:
-        """Close both listeners and every connection; safe to call twice."""
+        """Close the listeners and every connection; safe to call twice."""
         self._operations.release()
+        if self.cloud_shell is not None:
+            self.cloud_shell.stop()
+            self.cloud_shell = None
+        if self.door:
+            self.door.stop()
         self._server.stop()
         for vault in self.vaults.values():
             vault.stop()
@@ -199,9 +229,17 @@ class LocalAzure:
         """From now on accepted PUTs drive this control plane, and its endpoint is in the kubeconfigs."""
         self._operations.attach(plane)
 
+    def federated_token(self, seconds: int) -> str:
+        """A token of the operator's pipeline, which Entra ID takes for it (a federated credential)."""
+        return self._identity.federation.token(self.operator.name, seconds)
+
+    def end_federated_tokens(self) -> None:
+        self._identity.federation.end_all()
+
     def vault_access(self) -> VaultAccess:
         identity = self.cluster_identity
-        return VaultAccess(self._identity.token_url, identity.client_id, identity.secret, self.ca_pem)
+        token_url = self._identity.token_url.replace(self._base_url(), self._server.base_url)
+        return VaultAccess(token_url, identity.client_id, identity.secret, self.ca_pem)
 
     def entra_trust(self) -> EntraTrust:
         return EntraTrust(self._identity.issuer, AKS_SERVER_APP, self.ca_pem, self.operator.object_id)

@@ -22,16 +22,22 @@ from tests.lab.azure.metadata import CLOUD_NAME, SUBSCRIPTION_ID, SUBSCRIPTION_N
 _ASSUMED_CLI_VERSION = "2.91.0"
 
 
-def write_profile(directory: Path, base_url: str, operator: Principal) -> Path:
-    """Write a new AZURE_CONFIG_DIR; several az processes may use it at once."""
+def write_machine(directory: Path, base_url: str) -> Path:
+    """Write a new AZURE_CONFIG_DIR in which the local cloud is known and nobody is signed in."""
     directory.mkdir(mode=0o700)
     _write_ini(directory / "config", {"cloud": {"name": CLOUD_NAME}})
     _write_ini(directory / "clouds.config", {CLOUD_NAME: _cloud(base_url)})
+    _write_json(directory / "versionCheck.json", _version_check())
+    return directory
+
+
+def write_profile(directory: Path, base_url: str, operator: Principal) -> Path:
+    """Write a new AZURE_CONFIG_DIR with an account; several az processes may use it at once."""
+    write_machine(directory, base_url)
     # az itself writes this one with a byte order mark.
     _write_json(directory / "azureProfile.json", _account(operator), encoding="utf-8-sig")
     entry = {"client_id": operator.client_id, "tenant": TENANT_ID, "client_secret": operator.secret}
     _write_json(directory / "service_principal_entries.json", [entry])
-    _write_json(directory / "versionCheck.json", _version_check())
     return directory
 
 
