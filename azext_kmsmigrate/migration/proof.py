@@ -38,7 +38,7 @@ class ProofPass:
             "reads": dict(list(self.reads.items())[:_MOST_FORMS]),
             "writes": dict(list(self.writes.items())[:_MOST_FORMS]),
             "restarted": self.restarted,
-            "course": " ".join(f"{seconds:g}:{secrets}" for seconds, secrets in self.course[:MOST_SAMPLES]),
+            "course": " ".join(f"{round(seconds, 2)}:{secrets}" for seconds, secrets in self.course[:MOST_SAMPLES]),
         }
 
     @classmethod
