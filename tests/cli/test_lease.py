@@ -1,6 +1,6 @@
-"""Several commands typed at once, also from a machine whose clock is wrong: one runs, the others say who and where.
+"""Several commands typed at once, also from a machine whose clock is wrong: one runs, the others say who it is.
 
-It takes a minute and a half, for a Lease is outwaited in real time; ``LEASE_ON_REAL=1`` does it on real API servers too.
+It takes a minute and a half, for a Lease is outwaited in real time. ``LEASE_ON_REAL=1``: on real API servers too.
 """
 
 from __future__ import annotations
