@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from azext_kmsmigrate import errors
-from azext_kmsmigrate.errors import ClusterError
+from azext_kmsmigrate.errors import ClusterError, Conflict
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Note, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState
@@ -112,6 +112,7 @@ class Rewriting:
         """Rewrite, then prove; the evidence says whether it holds. Needs ``settle`` and a barrier taken after it.
 
         :raises ClusterError: SIGN_IN_REFUSED, and what ``settle`` raises in a later round
+        :raises Conflict: somebody changed KMS or the version meanwhile
         """
         started, rewritten = self._now(), 0
         for attempt in range(1, _ROUNDS + 1):
@@ -127,6 +128,8 @@ class Rewriting:
                 return evidence
             self._say(f"Rewritten: {_text(found.counts)}. Now the proof: a second pass over all of them.")
             evidence = self._prove(evidence, settled, seen, tick)
+            if evidence.disturbed or not evidence.same_world:
+                self._refuse_another_world(seen)
             if not evidence.disturbed or attempt == _ROUNDS:
                 return evidence
             rewritten = evidence.counts.rewritten
@@ -178,7 +181,7 @@ class Rewriting:
             witnessed = 0 if proof.tripped or proof.systemic else self.barrier()
         record = replace(_record(proof), reads=statement.reads, writes=statement.writes, restarted=statement.restarted)
         again = self._observe()
-        same = (again.kms, again.version, again.platform_kms) == (seen.kms, seen.version, seen.platform_kms)
+        same = _world_of(again) == _world_of(seen)
         same = same and self._settler.still_settled(settled, tick)
         looks: list[PassResult] = []
         if statement.witnesses < max(1, settled.replicas):
@@ -197,6 +200,11 @@ class Rewriting:
             failed=tuple(failed.values()),
             systemic=next((str(found.systemic) for found in every if found.systemic), ""),
         )
+
+    def _refuse_another_world(self, seen: ClusterFacts) -> None:
+        """What somebody changed in Azure meanwhile does not settle: no use in waiting for it."""
+        if _world_of(self._observe()) != _world_of(seen):
+            raise Conflict(errors.CHANGED_MEANWHILE, what="the proof", code="another KMS state or version")
 
     def _look_again(self, wish: Pass, proof: PassResult, tick: Tick) -> list[PassResult]:
         """The closing looks, each at what was written since the one before it began, until one finds nothing new."""
@@ -259,6 +267,11 @@ class Rewriting:
 
     def _now(self) -> str:
         return self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _world_of(seen: ClusterFacts) -> tuple[object, ...]:
+    """What has to be the same at both ends of a proof."""
+    return seen.kms, seen.version, seen.platform_kms
 
 
 def _record(found: PassResult) -> PassRecord:
