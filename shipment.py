@@ -1,6 +1,6 @@
 """Decides what of a module is shipped: all that runs, and nothing that is only read by people and type checkers.
 
-A wheel may not be large, and these are a quarter of it: comments, docstrings (the help of the commands is in ``_help``),
+A wheel may not be large, and these are a quarter of it: comments, docstrings (the commands' help is in ``_help``),
 annotations of functions, and imports that only those needed. Every statement stays on its line, so that a traceback of
 an installed extension tells the line of the source.
 """

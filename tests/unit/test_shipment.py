@@ -43,7 +43,7 @@ class _Bare(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            if ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]
+            if ast.get_docstring(node, clean=False) is not None:
                 line = node.body[0].lineno
                 del node.body[0]
                 if not node.body and not isinstance(node, ast.Module):
@@ -58,7 +58,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _bare(source: str) -> ast.AST:
-    return _Bare().visit(ast.parse(source))
+    return _Bare().generic_visit(ast.parse(source))
 
 
 def _lines(tree: ast.AST) -> list[tuple[str, int]]:
@@ -67,7 +67,7 @@ def _lines(tree: ast.AST) -> list[tuple[str, int]]:
 
 
 def _imported(source: str) -> dict[str, int]:
-    found = {}
+    found: dict[str, int] = {}
     for node in ast.parse(source).body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {(name.asname or name.name.split(".")[0]): node.lineno for name in node.names}
