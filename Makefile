@@ -43,8 +43,8 @@ wheel: $(WHEEL)  ## the extension as build/wheel/*.whl
 demo: $(READY) $(WHEEL)  ## the whole migration with the real az on a lab (APISERVER=real: on real API servers)
 	$(BIN)/python -m tests.demo --apiserver $(APISERVER)
 
-bench: $(READY) $(WHEEL)  ## speed, memory and manners against the documented pipe, on real API servers (QUICK=1)
-	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+bench: $(READY) $(WHEEL)  ## speed, memory, manners and start-up, on real API servers (QUICK=1; STARTUP=1: that alone)
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(STARTUP),--start-up)
 
 lab-binaries: $(READY)  ## build the real API servers (needs Go; kept outside the checkout)
 	$(BIN)/python -m tests.lab.controlplane.real.binaries build
