@@ -34,7 +34,7 @@ VERBS = ("GET", "PATCH")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of Secrets; how many turns are taken at round trip 0, how often the others are, and how often az starts."""
+    """Numbers of Secrets; how many turns are taken at round trip 0, how often the others are and az starts."""
 
     few: int
     middle: int

@@ -14,7 +14,7 @@ from tests.az import AZ
 from tests.bench.processes import CommandFailed
 from tests.lab.client import LabClient
 
-LOADING = {"az aks --help": ("aks", "--help"), "az aks list": ("aks", "list")}
+LOADING: dict[str, tuple[str, ...]] = {"az aks --help": ("aks", "--help"), "az aks list": ("aks", "list")}
 """Commands that have nothing to do with the extension, and load it all the same."""
 OURS, THEIRS = "az aks kms-migrate show", "az aks show"
 
@@ -50,11 +50,11 @@ class Starting:
         return starts
 
     def _once(self, starts: Starts) -> None:
-        for name, words in LOADING.items():
-            starts.alone.setdefault(name, []).append(self._seconds(words, self._without))
-            starts.beside.setdefault(name, []).append(self._seconds(words, self._with))
+        for name, typed in LOADING.items():
+            starts.alone.setdefault(name, []).append(self._seconds(typed, self._without))
+            starts.beside.setdefault(name, []).append(self._seconds(typed, self._with))
         for name in (THEIRS, OURS):
-            words = (*name.split()[1:], "-g", "lab", "-n", self._lab.name)
+            words: tuple[str, ...] = (*name.split()[1:], "-g", "lab", "-n", self._lab.name)
             starts.shows.setdefault(name, []).append(self._seconds(words, self._with))
 
     def _seconds(self, words: tuple[str, ...], environment: Mapping[str, str]) -> float:
