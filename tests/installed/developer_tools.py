@@ -14,8 +14,8 @@ from tests.lab.client import ROOT
 
 # azdev takes the packages of az from where it is itself; these come behind, so that its own go before.
 _ENTRY = "import site, sys; site.addsitedir(sys.argv.pop(1)); from azdev.__main__ import main; main()"
-# Patterns with which two rules compare the commands of two git branches; those are not asked here. azdev reads them from
-# a checkout of az when it is started, and else from the network.
+# Patterns with which some rules compare the commands of two git branches; those are not asked here. azdev reads them
+# from a checkout of az when it is started, and else from the network.
 _COVERAGE = ("CMD_PATTERN", "QUO_PATTERN", "END_PATTERN", "DOCS_END_PATTERN", "NOT_END_PATTERN", "NUMBER_SIGN_PATTERN")
 
 
@@ -42,7 +42,7 @@ class DeveloperTools:
         settings = home / "azdev" / "env_config" / self._environment.relative_to("/")
         (settings / "config_files").mkdir(parents=True)
         (shipped,) = self._environment.glob("lib/python*/site-packages/azdev/config")
-        for path in shipped.iterdir():
+        for path in [*shipped.glob("*pylintrc"), *shipped.glob("*.flake8")]:
             shutil.copy(path, settings / "config_files")
         self._variables = {
             name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "AZURE_CONFIG_DIR")

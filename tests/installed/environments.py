@@ -1,7 +1,7 @@
 """Virtual environments besides the one of the checkout, made once and kept where the built API servers are.
 
 Outside the checkout: ``$KMS_LAB_CACHE``, else ``$XDG_CACHE_HOME/aks-kms-migrate``, else ``~/.cache/aks-kms-migrate``.
-Each is named after the Python and the packages that it was made from: a fresh clone on the same machine makes none again.
+Each is named after the Python and the packages that it was made from: a fresh clone makes none again.
 """
 
 from __future__ import annotations
