@@ -35,7 +35,7 @@ _R = TypeVar("_R")
 _GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
-def runner_for(
+def runner_for(  # pylint: disable=too-many-locals
     cmd: Any,
     group: str,
     name: str,

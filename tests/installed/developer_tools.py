@@ -38,7 +38,8 @@ class DeveloperTools:
         source = written / "src" / "aks-kms-migrate"
         shutil.copytree(ROOT / "azext_kmsmigrate", source / "azext_kmsmigrate", ignore=shutil.ignore_patterns("*.pyc"))
         (source / "aks_kms_migrate.egg-info").mkdir()  # by which azdev knows an extension
-        shutil.copy(ROOT / "linter_exclusions.yml", written)
+        for name in ("linter_exclusions.yml", "pylintrc", ".flake8"):
+            shutil.copy(ROOT / name, written)
         settings = home / "azdev" / "env_config" / self._environment.relative_to("/")
         (settings / "config_files").mkdir(parents=True)
         (shipped,) = self._environment.glob("lib/python*/site-packages/azdev/config")
