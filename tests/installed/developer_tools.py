@@ -9,7 +9,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.installed.environments import AZDEV
+from tests.installed.environments import AZDEV, needed
 from tests.lab.client import ROOT
 
 # azdev takes the packages of az from where it is itself; these come behind, so that its own go before.
@@ -31,7 +31,7 @@ class DeveloperTools:
     """azdev, set up in ``home`` as ``azdev setup`` would for one extension."""
 
     def __init__(self, home: Path, extensions: Path) -> None:
-        self._environment = AZDEV.made()
+        self._environment = needed(AZDEV)
         cli, written = home / "cli", home / "extensions"
         (cli / "scripts" / "ci").mkdir(parents=True)
         (cli / "scripts" / "ci" / "cmdcov.yml").write_text("".join(f"{name}: []\n" for name in _COVERAGE))

@@ -10,7 +10,7 @@ import pytest
 from tests.az import Az
 from tests.demo.installation import install
 from tests.e2e.judgement import assert_all_under_kms_v2, assert_completed, forms
-from tests.installed.environments import OLDEST_AZ
+from tests.installed.environments import OLDEST_AZ, needed
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 
@@ -21,7 +21,7 @@ QUICK = ("--settle-seconds", "1")
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    return OLDEST_AZ.made() / "bin" / "az"
+    return needed(OLDEST_AZ) / "bin" / "az"
 
 
 @pytest.fixture(scope="module")
