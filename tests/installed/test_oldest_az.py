@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_help_and_forms_of_output(az: Az) -> None:
         assert az.migrate("show", "-o", form).code == 0
     group = az.type("aks", "kms-migrate", "--help")
     assert group.code == 0
-    commands = [line.split()[0] for line in group.stdout.partition("Commands:")[2].splitlines() if line[:4] == "    "]
+    commands = re.findall(r"^    ([a-z-]+) +:", group.stdout.partition("Commands:")[2], re.MULTILINE)
     assert "start" in commands
     for command in commands:
         assert az.type("aks", "kms-migrate", command, "--help").code == 0
