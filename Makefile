@@ -31,7 +31,7 @@ endif
 check: $(READY)  ## ruff, formatting, mypy, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy azext_kmsmigrate tests
+	$(BIN)/mypy azext_kmsmigrate tests shipment.py
 	$(BIN)/lint-imports
 
 format: $(READY)  ## put the code into ruff's form
@@ -43,8 +43,8 @@ wheel: $(WHEEL)  ## the extension as build/wheel/*.whl
 demo: $(READY) $(WHEEL)  ## the whole migration with the real az on a lab (APISERVER=real: on real API servers)
 	$(BIN)/python -m tests.demo --apiserver $(APISERVER)
 
-bench: $(READY) $(WHEEL)  ## speed, memory and manners against the documented pipe, on real API servers (QUICK=1)
-	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+bench: $(READY) $(WHEEL)  ## speed, memory, manners and start-up, on real API servers (QUICK=1; STARTUP=1: that alone)
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(STARTUP),--start-up)
 
 lab-binaries: $(READY)  ## build the real API servers (needs Go; kept outside the checkout)
 	$(BIN)/python -m tests.lab.controlplane.real.binaries build
@@ -62,9 +62,9 @@ $(READY): requirements-dev.txt
 	@touch $@
 
 # Built from a copy, so that nothing but build/ is written and no file of an older build stays in the wheel.
-$(WHEEL): $(READY) setup.py MANIFEST.in $(EXTENSION)
+$(WHEEL): $(READY) setup.py shipment.py MANIFEST.in $(EXTENSION)
 	rm -rf build/wheel build/source
 	mkdir -p build/source build/wheel
-	cp -R setup.py MANIFEST.in azext_kmsmigrate build/source/
+	cp -R setup.py shipment.py MANIFEST.in azext_kmsmigrate build/source/
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel build/source >build/wheel.log 2>&1 || { cat build/wheel.log >&2; exit 1; }
 	@touch $@

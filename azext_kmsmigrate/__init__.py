@@ -6,7 +6,8 @@ from typing import Any
 
 from azure.cli.core import AzCommandsLoader
 
-from azext_kmsmigrate import _help  # noqa: F401  az has the help when the module is loaded
+# az has the help when the module is loaded.
+from azext_kmsmigrate import _help  # noqa: F401  # pylint: disable=unused-import
 
 
 class KmsMigrateCommandsLoader(AzCommandsLoader):

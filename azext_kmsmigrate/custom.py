@@ -122,7 +122,7 @@ def start(
 
 @command
 def show(cmd: Any, resource_group_name: str, name: str) -> Status:
-    return runner_for(cmd, resource_group_name, name, Limits()).show()
+    return runner_for(cmd, resource_group_name, name, Limits(), glance=True).show()
 
 
 @command

@@ -39,7 +39,7 @@ _TIMEOUTS = {"connection_timeout": 20, "read_timeout": 120}  # seconds; the SDK'
 _GLANCE = 3.0  # seconds in which a look tries an API server again: one that is away is a finding, not a long wait
 
 
-def runner_for(
+def runner_for(  # pylint: disable=too-many-locals
     cmd: Any,
     group: str,
     name: str,
@@ -48,10 +48,12 @@ def runner_for(
     *,
     take_over: bool = False,
     timeout: float | None = None,
+    glance: bool = False,
 ) -> Runner:
     """A runner on the real Azure and the real cluster, with the CLI's own sign-in. Asks neither of them yet.
 
-    ``timeout``: minutes after which the command stops by itself.
+    ``timeout``: minutes after which the command stops by itself. ``glance``: for a command that asks no check and reads
+    three things; it is given no inspectors, and nothing that is slow to load.
     """
     from azure.cli.core.commands.client_factory import get_mgmt_service_client
     from azure.cli.core.profiles import ResourceType
@@ -89,7 +91,7 @@ def runner_for(
     stop = Stop(clock, timeout)
     observer = _observer(cmd.cli_ctx, progress, stop.at_once)
     patience = Patience(clock, observer.tell, stop.due)
-    api = Api(door.open, door.open_shared, clock, of_run=patience)
+    api = Api(door.open, door.open if glance else door.open_shared, clock, of_run=patience)
     patience.then += [door.hurry, api.hurry]
     stop.then.append(patience.hurry)
     world = World(
@@ -101,7 +103,9 @@ def runner_for(
         clock=clock,
         observer=observer,
         # On connections of their own: a look that was given up may still be using its one.
-        inspectors=(
+        inspectors=()
+        if glance
+        else (
             *inspectors(client, cluster, Api(door.open, door.open_shared, clock, patience=_GLANCE), clock),
             *azure_inspectors(cmd.cli_ctx, client, resources, cluster),
         ),

@@ -35,8 +35,8 @@ class Typed:
 class Az:
     """``az`` in the environment of one lab."""
 
-    def __init__(self, lab: LabClient, extensions: Path) -> None:
-        self.lab = lab
+    def __init__(self, lab: LabClient, extensions: Path, program: Path = AZ) -> None:
+        self.lab, self.program = lab, program
         self.environment = os.environ | lab.environment() | {"AZURE_EXTENSION_DIR": str(extensions)}
 
     def migrate(self, *words: str) -> Typed:
@@ -50,7 +50,7 @@ class Az:
 
     def type(self, *words: str) -> Typed:
         done = subprocess.run(
-            [str(AZ), *words],
+            [str(self.program), *words],
             env=self.environment,
             # az runs as "python -m", which looks into the working directory first: never the checkout's own package.
             cwd=self.lab.directory,
@@ -64,7 +64,7 @@ class Az:
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Type a migration command and let it run."""
-        command = [str(AZ), "aks", "kms-migrate", *words, "-g", "lab", "-n", self.lab.name]
+        command = [str(self.program), "aks", "kms-migrate", *words, "-g", "lab", "-n", self.lab.name]
         return subprocess.Popen(
             command,
             env=self.environment,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.contenders import SETTLE_SECONDS, Bare, Ours, Pipe
 from tests.bench.processes import Cost
+from tests.bench.startup import OURS, THEIRS, Starts
 
 MEGABYTE = 1_000_000
 OTHERS = "others on this machine"
@@ -55,11 +56,12 @@ class Measurements:
     during_pipe: dict[str, list[float]] = field(default_factory=dict)
     listed: dict[int, list[Cost]] = field(default_factory=dict)
     """``list`` by the number of clusters."""
+    starts: Starts = field(default_factory=Starts)
 
 
 def figures(m: Measurements) -> list[Figure]:
     """All that can be told from what was measured so far."""
-    found = []
+    found = _starting(m.starts)
     if m.near and m.near_pipe:
         found.append(
             _ratio("rewrite pass against the pipe, round trip 0", m.near_pipe, m.near, _rewriting(m.near), 3, 4)
@@ -190,6 +192,23 @@ def _neighbour(m: Measurements) -> list[Figure]:
         found.append(Figure(f"{name}: during ours over during the pipe", ours / pipe, "x", 1.0, False, None, basis))
         found.append(Figure(f"{name}: during ours over idle", ours / idle, "x", float("inf"), False, 2.0, basis))
     return found
+
+
+def _starting(starts: Starts) -> list[Figure]:
+    found = []
+    for name, alone in starts.alone.items():
+        beside = starts.beside[name]
+        found.append(_slower(f"{name} with the extension over without", beside, alone, 1.05))
+    if starts.shows:
+        found.append(_slower(f"{OURS} over {THEIRS}", starts.shows[OURS], starts.shows[THEIRS], 1.3))
+    return found
+
+
+def _slower(name: str, ours: Sequence[float], theirs: Sequence[float], limit: float) -> Figure:
+    of_ours, of_theirs = _median(ours), _median(theirs)
+    basis = f"{of_ours * 1000:.0f} against {of_theirs * 1000:.0f} ms, medians of {len(ours)} runs in turn"
+    samples = {"ours, s": list(ours), "theirs, s": list(theirs)}
+    return Figure(name, of_ours / of_theirs, "x", limit, False, None, basis, samples)
 
 
 def _growth(few: Sequence[Ours], many: Sequence[Ours]) -> Figure:

@@ -23,11 +23,14 @@ def wheel() -> Path:
     return found[0]
 
 
-def install(az: Path) -> Path:
-    """``az extension add`` into a directory of our own; that directory, for AZURE_EXTENSION_DIR."""
+def install(az: Path, room: str = "demo") -> Path:
+    """``az extension add`` into a directory of our own; that directory, for AZURE_EXTENSION_DIR.
+
+    ``room``: the folder under build/ that holds it, one for each az.
+    """
     source = wheel()
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    extensions = BUILD / "demo" / f"extensions-{digest}"
+    extensions = BUILD / room / f"extensions-{digest}"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "installation.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may ask at once
@@ -36,13 +39,13 @@ def install(az: Path) -> Path:
 
 def _install(az: Path, source: Path, extensions: Path) -> Path:
     fresh = extensions.with_suffix(".new")
-    shutil.rmtree(BUILD / "demo", ignore_errors=True)
+    shutil.rmtree(extensions.parent, ignore_errors=True)
     fresh.mkdir(parents=True)
     command = ["az", "extension", "add", "--yes", "--source", str(source.relative_to(ROOT))]
     say(command)
     environment = os.environ | {
         "AZURE_EXTENSION_DIR": str(fresh),
-        "AZURE_CONFIG_DIR": str(BUILD / "demo" / "azure"),
+        "AZURE_CONFIG_DIR": str(extensions.parent / "azure"),
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
     }
     done = subprocess.run([str(az), *command[1:]], cwd=ROOT, env=environment, check=False)

@@ -7,6 +7,7 @@ import pytest
 from tests.bench.contenders import Ours, Pipe
 from tests.bench.figures import Figure, Measurements, figures, percentile, table, taken_by_others, where_time_goes
 from tests.bench.processes import Clocks, Cost
+from tests.bench.startup import Starts
 
 
 def cost(seconds: float, cpu: float = 1.0, megabytes: int = 80) -> Cost:
@@ -93,3 +94,13 @@ def test_a_list_is_judged_by_its_time_at_most_clusters_and_by_the_memory_that_a_
     assert figure["list of 5,000 clusters"].value == pytest.approx(5.0)
     assert figure["list of 5,000 clusters"].holds
     assert figure["list, memory a cluster more"].value == pytest.approx(6.0)
+
+
+def test_the_start_of_az_is_compared_by_medians() -> None:
+    alone, beside = {"az aks list": [0.4, 0.41, 9.0]}, {"az aks list": [0.42, 0.43, 0.44]}
+    shows = {"az aks show": [0.4, 0.5, 0.6], "az aks kms-migrate show": [0.7, 0.7, 0.7]}
+    figure = found(Measurements(starts=Starts(alone, beside, shows)))
+    assert figure["az aks list with the extension over without"].value == pytest.approx(0.43 / 0.41)
+    assert figure["az aks list with the extension over without"].holds
+    assert figure["az aks kms-migrate show over az aks show"].value == pytest.approx(1.4)
+    assert not figure["az aks kms-migrate show over az aks show"].holds
