@@ -1,48 +1,36 @@
-"""A migration that is killed, or loses an answer, at any request it makes ends right when it is typed again."""
+"""A migration that is killed, or loses an answer, at any request it makes ends right when it is typed again.
+
+``EVERY_CALL=1`` interrupts each request in each way, some hours long (``python -m tests.interruption`` can be stopped
+and goes on); ``REAL_CALLS=40`` takes so many on real API servers. ``SEED=`` makes the same choice again.
+"""
 
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 import pytest
 
-from tests.az import Az
-from tests.interruption.trial import QUICK, Call, Interruption, calls, survived
-from tests.lab.client import LabClient
+from tests.interruption.calls import How
+from tests.interruption.sweep import Sweep, all_calls, sample
 from tests.lab.model import LabOptions
+from tests.labs import BOTH
 
 EVERY = os.environ.get("EVERY_CALL") == "1"
-SAMPLE = 24  # calls, spread over the run; EVERY_CALL=1 makes it all of them, about an hour
-SECRETS = 4
+SAMPLES = {"embedded": 30, "real": int(os.environ.get("REAL_CALLS", "3"))}
+SECRETS = {"embedded": 4, "real": 24}
+SEED = int(os.environ.get("SEED") or random.randrange(10**6))
 
 
-def _up(extensions: Path, name: str) -> Az:
-    return Az(LabClient.up(LabOptions(name, secrets=SECRETS), tethered=True), extensions)
-
-
-def _chosen(made: list[Call]) -> list[int]:
-    return [call.number for call in (made if EVERY else made[:: max(1, len(made) // SAMPLE)])]
-
-
+@pytest.mark.az
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["answered", "dropped"])
-def test_interrupted_at_any_call_it_ends_as_an_undisturbed_run(extensions: Path, how: str) -> None:
-    az = _up(extensions, f"calls-{how}")
-    try:
-        typed, made = calls(az, "start", *QUICK)
-    finally:
-        az.lab.down()
-    assert typed.code == 0, typed.stderr
-    points = _chosen(made)
-    assert len(points) >= SAMPLE
-    wrong = []
-    for point in points:
-        az = _up(extensions, f"calls-{how}")
-        try:
-            survived(az, Interruption(point, how))
-        except AssertionError as error:
-            wrong.append(str(error))
-        finally:
-            az.lab.down()
-    assert not wrong, "\n".join(wrong)
+@pytest.mark.parametrize("apiserver", BOTH)
+def test_interrupted_at_any_call_it_ends_as_an_undisturbed_run(extensions: Path, apiserver: str) -> None:
+    options = LabOptions(f"calls-{apiserver}-{os.getpid()}", apiserver=apiserver, secrets=SECRETS[apiserver])
+    every = EVERY and apiserver == "embedded"
+    choose = all_calls(How, SEED) if every else sample(How, SEED, SAMPLES[apiserver])
+    sweep = Sweep(extensions, options)
+    wrong = sweep.interrupt(choose)
+    assert len([line for line in sweep.lines if line.request != "not reached"]) >= SAMPLES[apiserver] * 2 // 3
+    assert not wrong, f"SEED={SEED}\n" + "\n".join(line.wrong for line in wrong)

@@ -2,82 +2,65 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.az import Az, Typed
-from tests.lab.model import StoredForm
+from tests.interruption.calls import KILLED, Call, Interruption, Run, run
+from tests.interruption.end_state import EndState, end_state, lease_holder
 
-_HOOK = Path(__file__).with_name("hook")
-KILLED = -9
 QUICK = ("--yes", "--settle-seconds", "0")
-_AGAIN = 3  # times that the command may have to be typed again
+AGAIN = 3  # times that the command may have to be typed again
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request of the process, in order. ``path`` is without its query."""
+class Survival:
+    """What came of a trial. ``struck`` is None when the run was over before the call that was to be interrupted.
 
-    number: int
-    method: str
-    path: str
-
-    @property
-    def writes(self) -> bool:
-        return self.method != "GET"
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """``how``: ``before``, ``answered`` or ``dropped``, as the hook says."""
-
-    call: int
-    how: str
-
-    def __str__(self) -> str:
-        return f"{self.how} at call {self.call}"
-
-
-def calls(az: Az, *words: str, interruption: Interruption | None = None) -> tuple[Typed, list[Call]]:
-    """Type ``az aks kms-migrate WORDS``, interrupted or not; also what it had called by its end."""
-    log = az.lab.directory / "calls"
-    log.unlink(missing_ok=True)
-    hooked = Az(az.lab, Path(az.environment["AZURE_EXTENSION_DIR"]))
-    hooked.environment |= {"PYTHONPATH": str(_HOOK), "AKS_CALLS": str(log)}
-    if interruption:
-        hooked.environment["AKS_INTERRUPT"] = f"{interruption.call}:{interruption.how}"
-    typed = hooked.migrate(*words)
-    lines = log.read_text().splitlines() if log.exists() else []
-    return typed, [_parsed(line) for line in lines]
-
-
-def survived(az: Az, interruption: Interruption) -> list[Typed]:
-    """Interrupt a migration and type the command again until it is done; every command that was typed.
-
-    Raises AssertionError when it ends in another state than an undisturbed run leaves.
+    ``waited``: the command was typed without ``--take-over`` while the dead process's Lease was still held.
     """
-    before = az.lab.fingerprints()
-    typed, _ = calls(az, "start", *QUICK, interruption=interruption)
-    all_typed = [typed]
-    while typed.code != 0:
-        assert len(all_typed) <= _AGAIN, (str(interruption), typed.code, typed.stderr)
-        # The Lease of a process that was killed would be waited for, a minute long.
-        typed = az.migrate("start", *QUICK, "--take-over")
-        all_typed.append(typed)
-    told = (str(interruption), [(t.code, t.stderr[-500:]) for t in all_typed])
-    forms = az.lab.etcd()
-    assert forms[StoredForm.KMS_V2.value] == sum(forms.values()), (forms, told)
-    after = az.lab.fingerprints()
-    assert {name: after.get(name) for name in before} == before, told
-    changed = Counter(one["change"] for one in az.lab.operations())
-    assert changed == {"disable-kms": 1, "upgrade": 1, "enable-kms": 1}, (changed, told)
+
+    interruption: Interruption
+    struck: Call | None
+    codes: tuple[int, ...]
+    waited: bool
+    seconds: float
+
+
+def undisturbed(az: Az) -> tuple[Run, EndState]:
+    """A migration that nothing interrupts."""
+    whole = run(az, "start", *QUICK)
+    assert whole.typed.code == 0, whole.typed.stderr
+    return whole, end_state(az.lab)
+
+
+def survived(az: Az, interruption: Interruption, model: EndState, *, patient: bool = False) -> Survival:
+    """Interrupt a migration and type the command again until it is done.
+
+    ``patient``: the Lease of a killed process is outwaited, a minute long, rather than broken with ``--take-over``.
+    Raises AssertionError when it ends in another state than ``model``, which an undisturbed run has left.
+    """
+    began, before = time.monotonic(), az.lab.fingerprints()
+    first = run(az, "start", *QUICK, interruption=interruption)
+    if first.struck and interruption.how.kills:
+        assert first.typed.code == KILLED, (str(interruption), first.typed)
+    typed, waited = [first.typed], False
+    while typed[-1].code != 0:
+        assert len(typed) <= AGAIN, _told(interruption, typed)
+        held = typed[-1].code == KILLED and lease_holder(az.lab) != ""
+        waited = waited or (held and patient)
+        typed.append(az.migrate("start", *QUICK, *(["--take-over"] if held and not patient else [])))
+    told = _told(interruption, typed)
+    found = end_state(az.lab)
+    assert found == model, (found.difference(model), told)
+    assert az.lab.fingerprints() == before, told
     verified = az.migrate("verify", "--settle-seconds", "0")
     assert verified.code == 0, (verified.stderr, told)
     assert verified.document["verified"], told
-    return all_typed
+    assert end_state(az.lab) == model, told
+    codes = tuple(one.code for one in typed)
+    return Survival(interruption, first.struck, codes, waited, time.monotonic() - began)
 
 
-def _parsed(line: str) -> Call:
-    number, method, _, path = line.split(" ", 3)
-    return Call(int(number), method, path.partition("?")[0])
+def _told(interruption: Interruption, typed: list[Typed]) -> str:
+    return f"{interruption}: {[(one.code, one.stderr[-500:]) for one in typed]}"

@@ -3,7 +3,8 @@
 Every request that the process sends, to Azure and to the API server, goes through ``http.client``: nothing of the
 product is touched. ``AKS_INTERRUPT`` is ``<call>:<how>``: ``before`` (the request is not sent), ``answered`` (it was
 answered; the process dies before it reads the answer), ``dropped`` (it was answered, and the answer is lost: a reset
-connection; the process lives). Every call is written to the file ``AKS_CALLS``: number, method, host, path.
+connection; the process lives). Every call is written to the file ``AKS_CALLS``: number, method, host, path; and when
+the interruption comes, the call's number and ``INTERRUPTED``.
 """
 
 import http.client
@@ -19,7 +20,13 @@ _log = os.environ.get("AKS_CALLS", "")
 _putrequest, _getresponse = http.client.HTTPConnection.putrequest, http.client.HTTPConnection.getresponse
 
 
+def _write(line: str) -> None:
+    with open(_log, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
 def _die() -> None:
+    _write(f"{_at} INTERRUPTED")
     os.kill(os.getpid(), signal.SIGKILL)
     threading.Event().wait()
 
@@ -29,9 +36,7 @@ def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> N
     with _lock:
         _calls += 1
         self._aks_call = _calls
-        if _log:
-            with open(_log, "a", encoding="utf-8") as file:
-                file.write(f"{_calls} {method} {self.host}:{self.port} {url}\n")
+        _write(f"{_calls} {method} {self.host}:{self.port} {url}")
         if _calls == int(_at) and _how == "before":
             _die()
     _putrequest(self, method, url, *args, **kwargs)
@@ -43,6 +48,7 @@ def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _how == "answered":
             _die()
         if _how == "dropped":
+            _write(f"{_at} INTERRUPTED")
             self._aks_call = 0
             answer.close()
             self.close()
