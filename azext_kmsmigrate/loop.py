@@ -182,7 +182,7 @@ class Run:
             return self._result(RunState.STOPPED, stop, self._command)
         if self._request.only:
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
-        self._deeds.complete()
+        self._deeds.complete(self._situation.cluster)
         return self._result(
             RunState.COMPLETED,
             f"KMS {'v1' if self._request.back else 'v2'} is on, and every Secret is proven to be stored under it.",
