@@ -6,37 +6,42 @@ import argparse
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.az import AZ
 from tests.demo.installation import install
-from tests.interruption.calls import How, Interruption
-from tests.interruption.sweep import Line, Sweep, all_calls, read, sample, written
+from tests.interruption.calls import Call, How
+from tests.interruption.sweep import Line, Sweep, Trial, again_and_again, all_calls, named, read, sample, written
 from tests.lab.model import LabOptions
 
 
 def main() -> int:
     given = _parser().parse_args()
     options = LabOptions(f"calls-{os.getpid()}", apiserver=given.apiserver, secrets=given.secrets)
-    known = [line for line in read(given.results) if not line.wrong] if given.results else []
-    done = {(line.call, line.how) for line in known}
+    done = {line.trial for line in read(given.results) if not line.wrong} if given.results else set()
     hows = [How(how) for how in given.how.split(",")]
-    choose = sample(hows, given.seed, given.sample) if given.sample else all_calls(hows, given.seed)
+    choose = all_calls(hows, given.seed)
+    if given.sample:
+        choose = sample(hows, given.seed, given.sample)
+    if given.again_and_again:
+        choose = again_and_again(given.seed, given.again_and_again)
 
-    def left(calls: int) -> list[Interruption]:
-        chosen = choose(calls)
-        rest = [one for one in chosen if (one.call, one.how.value) not in done]
-        sys.stderr.write(f"{calls} calls, {len(chosen)} trials, {len(rest)} of them to do\n")
+    def left(calls: Sequence[Call]) -> list[Trial]:
+        chosen = list(choose(calls))
+        rest = [one for one in chosen if named(one) not in done]
+        sys.stderr.write(f"{len(calls)} calls, {len(chosen)} trials, {len(rest)} of them to do\n")
         return rest
 
     def say(line: Line) -> None:
-        sys.stderr.write(f"{line.how} {line.call}: {line.wrong or line.request} {line.codes} {line.seconds} s\n")
+        sys.stderr.write(f"{line.trial}: {line.wrong or line.struck} {line.codes} {line.seconds} s\n")
         if given.results:
             written(line, given.results)
 
-    wrong = Sweep(install(AZ), options, say).interrupt(left)
-    made = known + [line for line in read(given.results) if (line.call, line.how) not in done] if given.results else []
-    sys.stderr.write(f"{dict(Counter(line.how for line in made))} trials made, {len(wrong)} went wrong now\n")
+    sweep = Sweep(install(AZ), options, say)
+    wrong = sweep.interrupt(left)
+    ways = dict(Counter(one.partition(" ")[0] for one in sweep.struck))
+    sys.stderr.write(f"{len(sweep.lines)} trials, interrupted: {ways}; {len(wrong)} trials went wrong\n")
     return 1 if wrong else 0
 
 
@@ -46,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--how", default=",".join(how.value for how in How), help="before,answered,dropped")
     parser.add_argument(
         "--sample", type=int, default=0, help="so many calls, spread over the run; 0: all, in every way"
+    )
+    parser.add_argument(
+        "--again-and-again", type=int, default=0, help="so many trials of three commands that are killed"
     )
     parser.add_argument("--secrets", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)

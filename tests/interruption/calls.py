@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,14 @@ class Call:
     method: str
     path: str
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything, an own canary included; what only asks for a decision is sent by POST too."""
+        return self.method != "GET" and not self.path.endswith(("reviews", "/checkAccess"))
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
 
 @dataclass(frozen=True)
 class Interruption:
@@ -41,31 +50,29 @@ class Interruption:
     how: How
 
     def __str__(self) -> str:
-        return f"{self.how.value} at call {self.call}"
+        return f"{self.how.value} {self.call}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the command left behind, what it had called by its end, and the call that was interrupted, if any was."""
+    """What the command left behind, what it had called by its end, and the calls that were interrupted."""
 
     typed: Typed
     calls: tuple[Call, ...]
-    struck: Call | None
+    struck: tuple[Call, ...]
 
 
-def run(az: Az, *words: str, interruption: Interruption | None = None) -> Run:
+def run(az: Az, *words: str, interruptions: Sequence[Interruption] = ()) -> Run:
     """Type ``az aks kms-migrate WORDS``, interrupted or not."""
     log = az.lab.directory / "calls"
     log.unlink(missing_ok=True)
     hooked = Az(az.lab, Path(az.environment["AZURE_EXTENSION_DIR"]))
     hooked.environment |= {"PYTHONPATH": str(_HOOK), "AKS_CALLS": str(log)}
-    if interruption:
-        hooked.environment["AKS_INTERRUPT"] = f"{interruption.call}:{interruption.how.value}"
+    hooked.environment["AKS_INTERRUPT"] = ",".join(f"{one.call}:{one.how.value}" for one in interruptions)
     typed = hooked.migrate(*words)
     lines = [line.split(" ", 3) for line in log.read_text().splitlines()] if log.exists() else []
     made = {int(words[0]): _call(words) for words in lines if len(words) > 2}
-    struck = [made[int(words[0])] for words in lines if len(words) == 2]
-    return Run(typed, tuple(made.values()), struck[0] if struck else None)
+    return Run(typed, tuple(made.values()), tuple(made[int(words[0])] for words in lines if len(words) == 2))
 
 
 def _call(words: list[str]) -> Call:

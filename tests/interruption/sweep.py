@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.az import Az
-from tests.interruption.calls import How, Interruption
+from tests.interruption.calls import Call, How, Interruption
 from tests.interruption.trial import survived, undisturbed
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 
 PATIENT = 16  # one call in so many: the Lease of the killed process is outwaited
 
+Trial = tuple[tuple[Interruption, ...], ...]
+"""The interruptions of each command that is typed, in order; the last one is left alone."""
+Choice = Callable[[Sequence[Call]], Iterable[Trial]]
+
 
 @dataclass(frozen=True)
 class Line:
     """One trial as the file of results has it; ``wrong`` is empty when it ended as an undisturbed run."""
 
-    how: str
-    call: int
-    request: str = ""
+    trial: str
+    struck: tuple[str, ...] = ()
     codes: tuple[int, ...] = ()
     waited: bool = False
     seconds: float = 0.0
@@ -41,25 +44,29 @@ class Sweep:
     say: Callable[[Line], None] = lambda line: None
     lines: list[Line] = field(default_factory=list)
 
-    def interrupt(self, choose: Callable[[int], Iterable[Interruption]]) -> list[Line]:
-        """Make the trials that are chosen among the calls of an undisturbed run, 1 to so many.
+    def interrupt(self, choose: Choice) -> list[Line]:
+        """Make the trials that are chosen among the calls of an undisturbed run.
 
         :returns: those that went wrong
         """
         with self._lab() as az:
             whole, model = undisturbed(az)
-        for interruption in choose(len(whole.calls)):
-            line = Line(interruption.how.value, interruption.call)
+        for trial in choose(whole.calls):
+            line = Line(named(trial))
             with self._lab() as az:
                 try:
-                    done = survived(az, interruption, model, patient=interruption.call % PATIENT == 0)
-                    request = f"{done.struck.method} {done.struck.path}" if done.struck else "not reached"
-                    line = Line(line.how, line.call, request, done.codes, done.waited, round(done.seconds, 1))
+                    done = survived(az, trial, model, patient=trial[0][-1].call % PATIENT == 0)
+                    line = Line(line.trial, done.struck, done.codes, done.waited, round(done.seconds, 1))
                 except AssertionError as error:
-                    line = Line(line.how, line.call, wrong=str(error))
+                    line = Line(line.trial, wrong=str(error))
             self.lines.append(line)
             self.say(line)
         return [line for line in self.lines if line.wrong]
+
+    @property
+    def struck(self) -> list[str]:
+        """Every interruption that came."""
+        return [one for line in self.lines for one in line.struck]
 
     @contextmanager
     def _lab(self) -> Iterator[Az]:
@@ -67,31 +74,57 @@ class Sweep:
             yield Az(lab, self.extensions)
 
 
-def all_calls(hows: Iterable[How], seed: int) -> Callable[[int], list[Interruption]]:
-    """Every call in every way, in an order of chance: what goes wrong anywhere shows early."""
+def named(trial: Trial) -> str:
+    """``before 12``; ``dropped 7 answered 90, before 30``: a comma is the next command."""
+    return ", ".join(" ".join(map(str, command)) for command in trial)
 
-    def choose(calls: int) -> list[Interruption]:
-        chosen = [Interruption(call, how) for how in hows for call in range(1, calls + 1)]
+
+def all_calls(hows: Iterable[How], seed: int) -> Choice:
+    """Every call in every way, one a trial: first those that change something, each half in an order of chance."""
+
+    def choose(calls: Sequence[Call]) -> list[Trial]:
+        chosen = [(call.changes, Interruption(call.number, how)) for how in hows for call in calls]
         random.Random(seed).shuffle(chosen)
-        return chosen
+        return [((one,),) for _, one in sorted(chosen, key=lambda pair: not pair[0])]
 
     return choose
 
 
-def sample(hows: Iterable[How], seed: int, count: int) -> Callable[[int], list[Interruption]]:
-    """So many calls, one of each part of the run, in ways that take turns."""
+def sample(hows: Iterable[How], seed: int, count: int) -> Choice:
+    """So many calls, one of each part of the run and one a trial, in ways that take turns."""
     ways = list(hows)
 
-    def choose(calls: int) -> list[Interruption]:
-        chance = random.Random(seed)
-        parts = [(1 + calls * part // count, max(1, calls * (part + 1) // count)) for part in range(count)]
+    def choose(calls: Sequence[Call]) -> list[Trial]:
+        chance, last = random.Random(seed), len(calls)
+        parts = [(1 + last * part // count, max(1, last * (part + 1) // count)) for part in range(count)]
         turn = chance.randrange(len(ways))
         return [
-            Interruption(chance.randint(min(first, last), last), ways[(number + turn) % len(ways)])
+            ((Interruption(chance.randint(min(first, last), last), ways[(number + turn) % len(ways)]),),)
             for number, (first, last) in enumerate(parts)
         ]
 
     return choose
+
+
+def again_and_again(seed: int, count: int) -> Choice:
+    """Trials of three commands that are killed, two in three after an answer was lost: for labs that are dear."""
+
+    def choose(calls: Sequence[Call]) -> list[Trial]:
+        chance = random.Random(seed)
+        # What is left to do of a run that was killed late is short: the later commands are killed early.
+        return [
+            tuple(_lost_and_killed(chance, len(calls) if first else len(calls) // 2) for first in (True, False, False))
+            for _ in range(count)
+        ]
+
+    return choose
+
+
+def _lost_and_killed(chance: random.Random, calls: int) -> tuple[Interruption, ...]:
+    killed = Interruption(chance.randint(1, calls), chance.choice((How.BEFORE, How.ANSWERED)))
+    if chance.random() < 1 / 3 or killed.call == 1:
+        return (killed,)
+    return Interruption(chance.randrange(1, killed.call), How.DROPPED), killed
 
 
 def read(file: Path) -> list[Line]:
@@ -105,4 +138,4 @@ def written(line: Line, file: Path) -> None:
 
 
 def _line(document: dict[str, Any]) -> Line:
-    return Line(**document | {"codes": tuple(document["codes"])})
+    return Line(**document | {"codes": tuple(document["codes"]), "struck": tuple(document["struck"])})

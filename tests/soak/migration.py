@@ -98,7 +98,7 @@ def _typed_until_done(az: Az, hardship: Hardship, settle: str) -> list[Typed]:
 
 def _start(az: Az, interruption: Interruption | None, settle: str, *, take_over: bool) -> Typed:
     words = ["start", "--yes", "--settle-seconds", settle, *(["--take-over"] if take_over else [])]
-    return run(az, *words, interruption=interruption).typed if interruption else az.migrate(*words)
+    return run(az, *words, interruptions=[interruption]).typed if interruption else az.migrate(*words)
 
 
 def _complaints(az: Az, typed: list[Typed], settle: str, ended_by: BadWeather) -> Iterator[str]:

@@ -61,7 +61,9 @@ class OtherWriters:
                 wrong.append(f"{name}: {found[1] if found else 'gone'}, not one of {marks}")
             elif found and name in self._before and _unmanaged(found[0]) != _unmanaged(self._before[name][0]):
                 wrong.append(f"{name}: changed beside the mark")
-        return wrong + [f"{name}: nobody made it" for name in after if name not in self._before and name not in self._marks]
+        return wrong + [
+            f"{name}: nobody made it" for name in after if name not in self._before and name not in self._marks
+        ]
 
     def _work(self) -> None:
         while not self._over.wait(_EVERY):
