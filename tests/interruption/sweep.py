@@ -17,6 +17,7 @@ from tests.lab.client import LabClient
 from tests.lab.model import LabOptions
 
 PATIENT = 16  # one call in so many: the Lease of the killed process is outwaited
+_LOST_AT_ONCE = 8  # answers
 
 Trial = tuple[tuple[Interruption, ...], ...]
 """The interruptions of each command that is typed, in order; the last one is left alone."""
@@ -80,12 +81,23 @@ def named(trial: Trial) -> str:
 
 
 def all_calls(hows: Iterable[How], seed: int) -> Choice:
-    """Every call in every way, one a trial: first those that change something, each half in an order of chance."""
+    """Every call in every way: a kill is a trial, and so are some lost answers that are far from each other.
+
+    First the kills at calls that change something; within that, an order of chance.
+    """
 
     def choose(calls: Sequence[Call]) -> list[Trial]:
-        chosen = [(call.changes, Interruption(call.number, how)) for how in hows for call in calls]
-        random.Random(seed).shuffle(chosen)
-        return [((one,),) for _, one in sorted(chosen, key=lambda pair: not pair[0])]
+        ways, chance = list(hows), random.Random(seed)
+        kills = [(call.changes, Interruption(call.number, how)) for how in ways if how.kills for call in calls]
+        chance.shuffle(kills)
+        killed: list[Trial] = [((one,),) for _, one in sorted(kills, key=lambda pair: not pair[0])]
+        if How.DROPPED not in ways:
+            return killed
+        apart = -(-len(calls) // _LOST_AT_ONCE)
+        lost = [
+            (tuple(Interruption(call.number, How.DROPPED) for call in calls[first::apart]),) for first in range(apart)
+        ]
+        return [*lost, *killed]
 
     return choose
 

@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 _lock = threading.Lock()
+_lost: set[tuple[str, str]] = set()
 _calls = 0
 _how = {
     int(one.partition(":")[0]): one.partition(":")[2] for one in os.environ.get("AKS_INTERRUPT", "").split(",") if one
@@ -36,8 +37,14 @@ def _die(call: int) -> None:
 def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> None:
     global _calls
     with _lock:
+        if (method, url) in _lost:
+            # The same request again is no call of its own: those after it keep their numbers.
+            _lost.remove((method, url))
+            self._aks_call = None
+            _putrequest(self, method, url, *args, **kwargs)
+            return
         _calls += 1
-        self._aks_call = _calls
+        self._aks_call = (_calls, method, url)
         _write(f"{_calls} {method} {self.host}:{self.port} {url}")
         if _how.get(_calls) == "before":
             _die(_calls)
@@ -46,12 +53,13 @@ def putrequest(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> N
 
 def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
     answer = _getresponse(self, *args, **kwargs)
-    call = getattr(self, "_aks_call", 0)
+    call, *request = getattr(self, "_aks_call", None) or (0,)
     if _how.get(call) == "answered":
         _die(call)
     if _how.get(call) == "dropped":
         _write(f"{call} INTERRUPTED")
-        self._aks_call = 0
+        self._aks_call = None
+        _lost.add((request[0], request[1]))
         answer.close()
         self.close()
         raise ConnectionResetError("the answer was lost")
