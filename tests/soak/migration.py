@@ -21,7 +21,7 @@ from tests.lab.model import LabOptions, StoredForm
 from tests.lab.seeding import MARKER_SIGHTINGS
 from tests.soak.bad_weather import BadWeather
 from tests.soak.hardship import MOST_COMMANDS, Hardship
-from tests.soak.other_writers import Contents, OtherWriters, contents
+from tests.soak.other_writers import Contents, OtherWriters, contents, differences
 
 _AGAIN_AFTER = 2.0  # seconds until somebody types the command again
 _JOURNAL = "/api/v1/namespaces/kube-system/configmaps/aks-kms-migrate"
@@ -58,9 +58,9 @@ def migrate(extensions: Path, options: LabOptions, hardship: Hardship, settle: s
         with _surroundings(lab, before, hardship) as (writers, weather):
             typed = _typed_until_done(az, hardship, settle)
         seconds = time.monotonic() - began
-        wrong = list(_complaints(az, typed, settle, ended_by=weather))
+        wrong = list(_complaints(az, typed, settle))
         after = contents(lab)
-        wrong += (writers or OtherWriters(lab, before, set(), 0)).differences(after)
+        wrong += differences(before, after, writers.marks if writers else {})
         codes = tuple(one.code for one in typed)
         exposed = 0.0 if wrong else _exposed(lab)
         return Verdict(hardship, codes, seconds, exposed, len(after), tuple(weather.said), tuple(wrong))
@@ -101,7 +101,7 @@ def _start(az: Az, interruption: Interruption | None, settle: str, *, take_over:
     return run(az, *words, interruptions=[interruption]).typed if interruption else az.migrate(*words)
 
 
-def _complaints(az: Az, typed: list[Typed], settle: str, ended_by: BadWeather) -> Iterator[str]:
+def _complaints(az: Az, typed: list[Typed], settle: str) -> Iterator[str]:
     for one in typed:
         if any(sighting in text for text in (one.stdout, one.stderr) for sighting in MARKER_SIGHTINGS):
             yield "a Secret's value was printed"

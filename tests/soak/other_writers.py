@@ -29,13 +29,16 @@ def contents(lab: LabClient) -> Contents:
 
 
 class OtherWriters:
-    """As a context manager: they write until its end. ``before``: the Secrets as they were, none of them is theirs."""
+    """As a context manager: they write until its end. ``before``: the Secrets as they were, none of them is theirs.
+
+    ``marks``: of each Secret that they touched, what its mark may be by now: several while an answer is missing, None
+    when it may be gone.
+    """
 
     def __init__(self, lab: LabClient, before: Contents, immutable: set[str], seed: int) -> None:
         self._lab, self._before, self._chance = lab, before, random.Random(f"writers/{seed}")
         self._mutable = sorted(name for name in before if name not in immutable)
-        # What a Secret's mark may be by now: several while an answer is missing, None when it may be gone.
-        self._marks: dict[str, set[str | None]] = {}
+        self.marks: dict[str, set[str | None]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="writers", daemon=True)
         self.rounds = 0
@@ -47,23 +50,6 @@ class OtherWriters:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-
-    def differences(self, after: Contents) -> list[str]:
-        """What is not as it was, or as they left it."""
-        wrong = [
-            f"{name}: {'gone' if name not in after else 'changed'}"
-            for name, (fields, _) in self._before.items()
-            if name not in self._marks and after.get(name) != (fields, "")
-        ]
-        for name, marks in self._marks.items():
-            found = after.get(name)
-            if (found[1] if found else _GONE) not in marks:
-                wrong.append(f"{name}: {found[1] if found else 'gone'}, not one of {marks}")
-            elif found and name in self._before and _unmanaged(found[0]) != _unmanaged(self._before[name][0]):
-                wrong.append(f"{name}: changed beside the mark")
-        return wrong + [
-            f"{name}: nobody made it" for name in after if name not in self._before and name not in self._marks
-        ]
 
     def _work(self) -> None:
         while not self._over.wait(_EVERY):
@@ -92,15 +78,31 @@ class OtherWriters:
 
     def _attempt(self, name: str, mark: str | None, write: Any) -> None:
         """A refusal leaves all as it was; an answer that is missing leaves both possible."""
-        was = self._marks.get(name, {""} if name in self._before else {_GONE})
-        self._marks[name] = was | {mark}
+        was = self.marks.get(name, {""} if name in self._before else {_GONE})
+        self.marks[name] = was | {mark}
         try:
             write()
         except ApiError as error:
             if 400 <= error.status < 500:
-                self._marks[name] = was
+                self.marks[name] = was
             raise
-        self._marks[name] = {mark}
+        self.marks[name] = {mark}
+
+
+def differences(before: Contents, after: Contents, marks: Mapping[str, set[str | None]]) -> list[str]:
+    """What is neither as it was nor as the other writers left it."""
+    wrong = [
+        f"{name}: {'gone' if name not in after else 'changed'}"
+        for name, (fields, _) in before.items()
+        if name not in marks and after.get(name) != (fields, "")
+    ]
+    for name, possible in marks.items():
+        found = after.get(name)
+        if (found[1] if found else _GONE) not in possible:
+            wrong.append(f"{name}: {found[1] if found else 'gone'}, not one of {possible}")
+        elif found and name in before and _unmanaged(found[0]) != _unmanaged(before[name][0]):
+            wrong.append(f"{name}: changed beside the mark")
+    return wrong + [f"{name}: nobody made it" for name in after if name not in before and name not in marks]
 
 
 def _unmanaged(fields: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from tests.lab.model import LabOptions
 from tests.soak.hardship import MOST_COMMANDS, drawn
 from tests.soak.migration import migrate
+from tests.soak.other_writers import Contents, differences
 
 SEED = int(os.environ.get("SEED") or 3)  # one without a minute of waiting: success too early, a reset, a slow vault
 
@@ -20,6 +21,29 @@ def test_a_hardship_follows_from_its_seed() -> None:
     assert len(told) == 50
     for word in ("operation", "replica kill", "connections reset", "vault-limit", "webhook", "answered"):
         assert any(word in one for one in told), word
+
+
+_AS_IT_WAS = ({"data": "a", "managedFields": "m"}, "")
+
+
+@pytest.mark.parametrize(
+    ("after", "marks", "found"),
+    [
+        ({"n/s": _AS_IT_WAS}, {}, []),
+        ({}, {}, ["n/s: gone"]),
+        ({"n/s": ({"data": "b", "managedFields": "m"}, "")}, {}, ["n/s: changed"]),
+        ({"n/s": ({"data": "a", "managedFields": "x"}, "")}, {}, ["n/s: changed"]),
+        ({"n/s": ({"data": "a", "managedFields": "x"}, "7")}, {"n/s": {"6", "7"}}, []),
+        ({"n/s": _AS_IT_WAS}, {"n/s": {"7"}}, ["n/s: , not one of {'7'}"]),
+        ({"n/s": ({"data": "b"}, "7")}, {"n/s": {"7"}}, ["n/s: changed beside the mark"]),
+        ({}, {"n/s": {"7", None}}, []),
+        ({"n/s": _AS_IT_WAS, "n/canary": _AS_IT_WAS}, {}, ["n/canary: nobody made it"]),
+    ],
+)
+def test_the_ledger_tells_what_nobody_meant(
+    after: Contents, marks: dict[str, set[str | None]], found: list[str]
+) -> None:
+    assert differences({"n/s": _AS_IT_WAS}, after, marks) == found
 
 
 @pytest.mark.az
