@@ -45,9 +45,10 @@ class Sweep:
     say: Callable[[Line], None] = lambda line: None
     lines: list[Line] = field(default_factory=list)
 
-    def interrupt(self, choose: Choice) -> list[Line]:
+    def interrupt(self, choose: Choice, enough: int = 0) -> list[Line]:
         """Make the trials that are chosen among the calls of an undisturbed run.
 
+        :param enough: no further trial after so many interruptions; 0: all that are chosen
         :returns: those that went wrong
         """
         with self._lab() as az:
@@ -62,6 +63,8 @@ class Sweep:
                     line = Line(line.trial, wrong=str(error))
             self.lines.append(line)
             self.say(line)
+            if 0 < enough <= len(self.struck):
+                break
         return [line for line in self.lines if line.wrong]
 
     @property

@@ -23,20 +23,21 @@ SEED = int(os.environ.get("SEED") or random.randrange(10**6))
 pytestmark = [pytest.mark.az, pytest.mark.slow]
 
 
-def _survives(extensions: Path, options: LabOptions, choose: Choice, least: int) -> None:
+def _survives(extensions: Path, options: LabOptions, choose: Choice, *, least: int, enough: int = 0) -> None:
     sweep = Sweep(extensions, options)
-    wrong = sweep.interrupt(choose)
+    wrong = sweep.interrupt(choose, enough)
     assert not wrong, f"SEED={SEED}\n" + "\n".join(line.wrong for line in wrong)
     assert len(sweep.struck) >= least, f"SEED={SEED}: {sweep.struck}"
 
 
 def test_interrupted_at_any_call_it_ends_as_an_undisturbed_run(extensions: Path) -> None:
     options = LabOptions(f"calls-{os.getpid()}", secrets=4)
-    _survives(extensions, options, all_calls(How, SEED) if EVERY else sample(How, SEED, SAMPLE), SAMPLE - 3)
+    choose = all_calls(How, SEED) if EVERY else sample(How, SEED, SAMPLE)
+    _survives(extensions, options, choose, least=SAMPLE * 2 // 3)
 
 
 @pytest.mark.real
 def test_interrupted_again_and_again_on_real_api_servers_it_ends_as_an_undisturbed_run(extensions: Path) -> None:
     options = LabOptions(f"calls-real-{os.getpid()}", apiserver="real", secrets=24)
-    # Three kills a trial, and the answers lost between them, which make up for the calls that are not reached.
-    _survives(extensions, options, again_and_again(SEED, -(-REAL_CALLS // 3)), REAL_CALLS * 2 // 3)
+    # A trial is three kills, and the answers lost between them; fewer where the last ones are not reached.
+    _survives(extensions, options, again_and_again(SEED, REAL_CALLS), least=REAL_CALLS, enough=REAL_CALLS)
