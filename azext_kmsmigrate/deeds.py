@@ -18,6 +18,7 @@ from azext_kmsmigrate.migration.chronicle import Chronicle
 from azext_kmsmigrate.migration.counts import SecretCounts
 from azext_kmsmigrate.migration.events import Moment, Note, Outcome, StepBegun, StepEnded, Warned
 from azext_kmsmigrate.migration.facts import ClusterFacts, ClusterName, SupportPlan
+from azext_kmsmigrate.migration.hindsight import in_hindsight
 from azext_kmsmigrate.migration.journal import CanaryRecord, Journal, StepRecord
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.refusal import refusal_in, shortened
@@ -142,7 +143,7 @@ class Deeds:
     def do(self, step: StepId, seen: ClusterFacts, plan: Plan) -> None:
         """Do one step to its end. Raises what stopped it; the journal then holds the step as failed."""
         planned = next(s for s in plan.steps if s.id is step)
-        self._begin(step, planned.detail, plan)
+        self._begin(step, planned.detail, plan, seen)
         try:
             {
                 StepId.DISABLE_KMS: self._disable_kms,
@@ -168,10 +169,11 @@ class Deeds:
         turning_off = record is not None and record.status is not StepStatus.DONE
         self._recover(turning_off, OperationResult(seen.state))
 
-    def complete(self) -> None:
+    def complete(self, seen: ClusterFacts) -> None:
         """Everything is done and proven."""
         self.note(self._ended(RunState.COMPLETED))
-        self._save(replace(self.journal, completed_at=self._world.now(), canary=None, last_problem=""))
+        journal = in_hindsight(self.journal, seen)
+        self._save(replace(journal, completed_at=self._world.now(), canary=None, last_problem=""))
         self._world.secrets.delete_canary()
 
     def end_force(self, seen: ClusterFacts) -> None:
@@ -450,11 +452,12 @@ class Deeds:
             next=self._next,
         )
 
-    def _begin(self, step: StepId, detail: str, plan: Plan) -> None:
+    def _begin(self, step: StepId, detail: str, plan: Plan, seen: ClusterFacts) -> None:
         target = self.journal.target_version if plan.hop is None else plan.target.as_typed
+        journal = in_hindsight(self.journal, seen)
         self._save(
             replace(
-                self.journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
+                journal.with_step(StepRecord(step, StepStatus.RUNNING, self._world.now(), detail=detail)),
                 target_kms=self.journal.target_kms if plan.back else plan.target_kms or self.journal.target_kms,
                 target_version=target,
                 support_plan=plan.support_plan.value if plan.support_plan is SupportPlan.LONG_TERM else "",

@@ -206,7 +206,7 @@ class Run:
         if self._request.only:
             self._deeds.close(RunState.COMPLETED)
             return self._result(RunState.COMPLETED, f"'{self._request.only.value}' is done.", self._next_start())
-        self._deeds.complete()
+        self._deeds.complete(self._situation.cluster)
         self._world.say(code_after(self._situation.cluster))
         return self._result(
             RunState.COMPLETED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.check_document import CheckDocument
 from azext_kmsmigrate.checks.preflight import Preflight
 from azext_kmsmigrate.deeds import World
-from azext_kmsmigrate.errors import Refused
+from azext_kmsmigrate.errors import ClusterError, Refused
 from azext_kmsmigrate.granting import Granting, curable
 from azext_kmsmigrate.handover.account import report_of
 from azext_kmsmigrate.handover.document import Report
@@ -158,6 +159,7 @@ class Runner:
         situation = self._measured(situation, request)
         shown = self._planned(situation, request)
         if nothing := nothing_to_do(situation, shown, request):
+            self._clear_up(situation)
             return nothing
         inspection = Inspection(self._world, request.skipped, planned=lambda seen, _: request.decide(seen))
         granting = Granting(self._world, inspection)
@@ -242,6 +244,14 @@ class Runner:
             failed_documents(evidence),
             next_command=f"az aks kms-migrate {'start' if pending else 'verify'} {name}",
         )
+
+    def _clear_up(self, situation: Situation) -> None:
+        """A migration that died between its last record and its last request left its canary behind."""
+        journal, secrets = situation.journal, self._world.secrets
+        if journal is not None and not journal.unfinished:
+            with suppress(ClusterError):  # it harms nobody
+                if secrets.find_canary() is not None:
+                    secrets.delete_canary()
 
     def _stopped_by(self, found: Preflight, situation: Situation, plan: Plan, request: Request) -> RunResult | None:
         cluster = situation.cluster

@@ -10,6 +10,7 @@ from azext_kmsmigrate.deeds import World
 from azext_kmsmigrate.errors import AzureError, ClusterError, KmsMigrateError, Refused
 from azext_kmsmigrate.loop import Request
 from azext_kmsmigrate.migration.facts import ClusterFacts, KmsState, Offers
+from azext_kmsmigrate.migration.hindsight import in_hindsight
 from azext_kmsmigrate.migration.journal import Direction, Journal
 from azext_kmsmigrate.migration.plan import Situation
 from azext_kmsmigrate.migration.secret import Failure
@@ -50,8 +51,8 @@ class Standing:
         return cls(Situation(cluster, seen(world.cluster.offers, Offers()), journal), holder, secrets, tuple(unseen))
 
     def status(self) -> Status:
-        situation, journal = self.situation, self.situation.journal
-        cluster = situation.cluster
+        situation, cluster = self.situation, self.situation.cluster
+        journal = in_hindsight(situation.journal, cluster) if situation.journal else None
         request = Request(back=goes_back(journal, cluster))
         plan = request.decide(situation)
         foreign = next((error for error in self.unseen if isinstance(error, Refused)), None)

@@ -2,82 +2,75 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.az import Az, Typed
-from tests.lab.model import StoredForm
+from tests.interruption.calls import KILLED, Call, How, Interruption, Run, run
+from tests.interruption.end_state import EndState, end_state, lease_holder
 
-_HOOK = Path(__file__).with_name("hook")
-KILLED = -9
 QUICK = ("--yes", "--settle-seconds", "0")
-_AGAIN = 3  # times that the command may have to be typed again
+AGAIN = 3  # times that the command may have to be typed again
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request of the process, in order. ``path`` is without its query."""
+class Survival:
+    """What came of a trial. ``struck``: the calls that were interrupted; a run may be over before one.
 
-    number: int
-    method: str
-    path: str
-
-    @property
-    def writes(self) -> bool:
-        return self.method != "GET"
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """``how``: ``before``, ``answered`` or ``dropped``, as the hook says."""
-
-    call: int
-    how: str
-
-    def __str__(self) -> str:
-        return f"{self.how} at call {self.call}"
-
-
-def calls(az: Az, *words: str, interruption: Interruption | None = None) -> tuple[Typed, list[Call]]:
-    """Type ``az aks kms-migrate WORDS``, interrupted or not; also what it had called by its end."""
-    log = az.lab.directory / "calls"
-    log.unlink(missing_ok=True)
-    hooked = Az(az.lab, Path(az.environment["AZURE_EXTENSION_DIR"]))
-    hooked.environment |= {"PYTHONPATH": str(_HOOK), "AKS_CALLS": str(log)}
-    if interruption:
-        hooked.environment["AKS_INTERRUPT"] = f"{interruption.call}:{interruption.how}"
-    typed = hooked.migrate(*words)
-    lines = log.read_text().splitlines() if log.exists() else []
-    return typed, [_parsed(line) for line in lines]
-
-
-def survived(az: Az, interruption: Interruption) -> list[Typed]:
-    """Interrupt a migration and type the command again until it is done; every command that was typed.
-
-    Raises AssertionError when it ends in another state than an undisturbed run leaves.
+    ``waited``: the command was typed without ``--take-over`` while a dead process's Lease was still held.
     """
-    before = az.lab.fingerprints()
-    typed, _ = calls(az, "start", *QUICK, interruption=interruption)
-    all_typed = [typed]
-    while typed.code != 0:
-        assert len(all_typed) <= _AGAIN, (str(interruption), typed.code, typed.stderr)
-        # The Lease of a process that was killed would be waited for, a minute long.
-        typed = az.migrate("start", *QUICK, "--take-over")
-        all_typed.append(typed)
-    told = (str(interruption), [(t.code, t.stderr[-500:]) for t in all_typed])
-    forms = az.lab.etcd()
-    assert forms[StoredForm.KMS_V2.value] == sum(forms.values()), (forms, told)
-    after = az.lab.fingerprints()
-    assert {name: after.get(name) for name in before} == before, told
-    changed = Counter(one["change"] for one in az.lab.operations())
-    assert changed == {"disable-kms": 1, "upgrade": 1, "enable-kms": 1}, (changed, told)
+
+    struck: tuple[str, ...]
+    codes: tuple[int, ...]
+    waited: bool
+    seconds: float
+
+
+def undisturbed(az: Az) -> tuple[Run, EndState]:
+    """A migration that nothing interrupts."""
+    whole = run(az, "start", *QUICK)
+    assert whole.typed.code == 0, whole.typed.stderr
+    return whole, end_state(az.lab)
+
+
+def survived(az: Az, commands: Sequence[Sequence[Interruption]], model: EndState, *, patient: bool = False) -> Survival:
+    """Type the command, the first times with these interruptions, until it is done.
+
+    ``patient``: the Lease of a killed process is outwaited, a minute long, rather than broken with ``--take-over``.
+    Raises AssertionError when it ends in another state than ``model``, which an undisturbed run has left.
+    """
+    began, before = time.monotonic(), az.lab.fingerprints()
+    typed: list[Typed] = []
+    struck: list[str] = []
+    waited, words = False, list(QUICK)
+    while not typed or typed[-1].code != 0:
+        assert len(typed) <= AGAIN, _told(struck, typed)
+        interruptions = commands[len(typed)] if len(typed) < len(commands) else ()
+        done = run(az, "start", *words, interruptions=interruptions)
+        struck += [f"{_way(call, interruptions).value} {call.number} {call}" for call in done.struck]
+        typed.append(done.typed)
+        killed = any(_way(call, interruptions).kills for call in done.struck)
+        assert killed == (done.typed.code == KILLED), _told(struck, typed)
+        held = killed and lease_holder(az.lab) != ""
+        waited = waited or (held and patient)
+        words = [*QUICK, "--take-over"] if held and not patient else list(QUICK)
+    told = _told(struck, typed)
+    found = end_state(az.lab)
+    assert found == model, (found.difference(model), told)
+    # A run that finds nothing to do takes no Lease, and leaves that of the dead one to its end.
+    assert typed[-1].document["state"] == "NothingToDo" or lease_holder(az.lab) == "", told
+    assert az.lab.fingerprints() == before, told
     verified = az.migrate("verify", "--settle-seconds", "0")
     assert verified.code == 0, (verified.stderr, told)
     assert verified.document["verified"], told
-    return all_typed
+    assert end_state(az.lab) == model, told
+    return Survival(tuple(struck), tuple(one.code for one in typed), waited, time.monotonic() - began)
 
 
-def _parsed(line: str) -> Call:
-    number, method, _, path = line.split(" ", 3)
-    return Call(int(number), method, path.partition("?")[0])
+def _way(call: Call, interruptions: Sequence[Interruption]) -> How:
+    return next(one.how for one in interruptions if one.call == call.number)
+
+
+def _told(struck: list[str], typed: list[Typed]) -> str:
+    return f"{struck}: {[(one.code, one.stderr[-500:]) for one in typed]}"

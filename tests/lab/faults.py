@@ -153,6 +153,11 @@ def _vault_delay(lab: Laboratory, words: list[str]) -> None:
     lab.azure.vault.delay_seconds = _number(*_words(words, 1)) / 1000
 
 
+def _vault_limit(lab: Laboratory, words: list[str]) -> None:
+    (limit,) = _words(words, 1)
+    lab.azure.vault.limit = None if limit == "ok" else int(_number(limit))
+
+
 def _token_seconds(lab: Laboratory, words: list[str]) -> None:
     lab.azure.set_token_seconds(int(_number(*_words(words, 1))))
 
@@ -400,6 +405,9 @@ FAULTS: dict[str, Fault] = {
         _put_raw,
     ),
     "vault-delay": Fault("MS", "every call to the vault takes so much longer", _vault_delay),
+    "vault-limit": Fault(
+        "N | ok", "the vault takes N encryptions and decryptions in ten seconds, and answers 429 to more", _vault_limit
+    ),
     "token-seconds": Fault("S", "how long the tokens hold that are issued from now on", _token_seconds),
     "federated-tokens": Fault(
         "end",

@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from azext_kmsmigrate.loop import Request
-from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.runner import Runner
 from tests.sim.cluster import FAST, SimCluster, agree
@@ -46,6 +46,8 @@ def _killed_and_continued(kind: str, point: int) -> bool:
     assert sim.forms == {"kms-v2": 3}, told
     assert again.evidence is None or not again.evidence.missing, (told, again.evidence)
     assert sim.journal.completed_at, told
+    assert {record.status for record in sim.journal.steps} == {StepStatus.DONE}, (told, sim.journal.steps)
+    assert sim.api.find_canary() is None, told
     assert all(n == 1 for n in Counter(p.what for p in sim.changing_puts).values()), (told, sim.puts)
     assert sim.azure.show().kms.enabled, told
     return killed

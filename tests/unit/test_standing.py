@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from azext_kmsmigrate.runner import Runner
 from azext_kmsmigrate.standing import Standing
 from tests.sim.azure import Trouble
 from tests.sim.cluster import FAST, SimCluster, agree
+from tests.sim.process import Killed
 
 
 def show(sim: SimCluster) -> Status:
@@ -48,6 +50,15 @@ def test_the_step_the_secrets_and_the_exposure_are_told(step: StepId, following:
     assert seen.journal.exposure.end is None
     assert (seen.operation, seen.unseen) == (None, [])
     assert seen.next_command == "az aks kms-migrate start -g shop -n blue"
+
+
+@pytest.mark.parametrize("point", range(40, 640, 12))
+def test_wherever_a_run_died_no_step_is_told_that_is_not_left(point: int) -> None:
+    sim = SimCluster()
+    with suppress(Killed):
+        Runner(sim.process(kill_at=point).world(), FAST).run(Request(), agree)
+    seen = show(sim.after(61.0))
+    assert (seen.step in seen.remaining) if seen.remaining else (seen.step is None)
 
 
 def test_an_operation_under_way_is_named_and_that_a_run_is_at_work() -> None:

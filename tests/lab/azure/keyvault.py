@@ -28,6 +28,8 @@ ALL_OPERATIONS = frozenset({"get", "encrypt", "decrypt"})
 OPERATOR_ADDRESS = "203.0.113.7"
 AKS_ADDRESS = "198.51.100.20"
 _PAGE = 25
+_WINDOW_SECONDS = 10.0
+_THROTTLED = "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
 _EVERY_90_DAYS = {
     "lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}],
     "attributes": {},
@@ -37,8 +39,9 @@ _EVERY_90_DAYS = {
 class KeyVault:
     """The data plane of one vault, whose settings are its resource in Resource Manager.
 
-    ``delay_seconds`` holds every call back, as a slow or throttled vault does. Through an approved private
-    endpoint only the cluster's identity comes; everybody else, and AKS when it validates a key, is outside.
+    ``delay_seconds`` holds every call back, as a slow vault does; ``limit`` is how many encryptions and decryptions it
+    takes in ten seconds (Key Vault service limits: a vault's, a region's), and refuses the others. Through an approved
+    private endpoint only the cluster's identity comes; everybody else, and AKS when it validates a key, is outside.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class KeyVault:
     ) -> None:
         self.name = name
         self.delay_seconds = 0.0
+        self.limit: int | None = None
+        self._taken: collections.deque[float] = collections.deque()
         self._identity = identity
         self._cluster = cluster
         self._resources = resources
@@ -316,6 +321,18 @@ class KeyVault:
         check_network(vault, caller)
         check_tenant(vault)
         check_grant(vault, self._grants, caller, operation, name)
+        if operation in ("encrypt", "decrypt"):
+            self._check_limit()
+
+    def _check_limit(self) -> None:
+        """Calls that are refused do not count (Key Vault throttling guidance)."""
+        now = time.monotonic()
+        with self._lock:
+            while self._taken and self._taken[0] <= now - _WINDOW_SECONDS:
+                self._taken.popleft()
+            if self.limit is not None and len(self._taken) >= self.limit:
+                raise VaultError(429, "Throttled", _THROTTLED)
+            self._taken.append(now)
 
     def _authenticate(self, request: Request) -> dict[str, Any]:
         authority = self._identity.issuer.removesuffix("/v2.0")

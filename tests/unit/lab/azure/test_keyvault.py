@@ -151,3 +151,13 @@ def test_calls_can_be_slow(lab: Lab) -> None:
     before = time.monotonic()
     _call(lab, "encrypt")
     assert time.monotonic() - before >= 0.3
+
+
+def test_a_vault_takes_so_many_calls_in_ten_seconds_and_refuses_more(lab: Lab) -> None:
+    lab.azure.vault.limit = 2
+    encrypted = decode(_call(lab, "encrypt").json()["value"])
+    assert _call(lab, "decrypt", encrypted).status_code == 200
+    assert _refusal(_call(lab, "encrypt")) == (429, "Throttled", "")
+    assert _call(lab, "get").status_code == 200
+    lab.azure.vault.limit = None
+    assert _call(lab, "encrypt").status_code == 200
