@@ -13,7 +13,7 @@ from typing import Any
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
-from azext_kmsmigrate.arm.faults import translated, words_of
+from azext_kmsmigrate.arm.faults import translated, unheard, words_of
 from azext_kmsmigrate.arm.pool_watch import LOOK_EVERY, PoolWatch
 from azext_kmsmigrate.errors import AzureError, Conflict, Refused
 from azext_kmsmigrate.migration.events import Operating, Waiting
@@ -197,8 +197,12 @@ class ArmCluster:
                 self._clock.sleep(1.0)
 
     def _follow(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
-        """Follow an accepted operation to its end, whatever that is."""
+        """Follow an accepted operation to its end, whatever that is.
+
+        Raises where the question failed and not the operation, which goes on then; the SDK calls both "Failed".
+        """
         from azure.core.exceptions import HttpResponseError
+        from azure.core.polling.base_polling import OperationFailed
 
         try:
             while not poller.done():
@@ -206,12 +210,9 @@ class ArmCluster:
                 poller.wait(timeout=1.0)
             poller.result()
         except HttpResponseError as error:
-            status = str(poller.status())
-            if error.status_code in (408, 429) or (error.status_code or 0) >= 500:
-                raise  # the question failed, not the operation: it goes on, and the SDK calls both "Failed"
-            if status.lower() in ("failed", "canceled"):
-                return OperationResult(status.capitalize(), *words_of(error))
-            raise
+            if isinstance(error.inner_exception, OperationFailed):
+                return OperationResult(str(poller.status()).capitalize(), *words_of(error))
+            raise unheard(error, what, self._name) from error
         return OperationResult("Succeeded")
 
     def _location_versions(self) -> Offers:

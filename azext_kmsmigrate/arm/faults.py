@@ -54,7 +54,7 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
         return refusal.error(
             f"Azure refused {what}", "The cluster stays as it was before this request.", name, again(name)
         )
-    if status is None and not isinstance(error, ClientAuthenticationError):
+    if (status is None or status < 400) and not isinstance(error, ClientAuthenticationError):
         # The answer broke off, or was none that can be read: it says nothing about what happened.
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
     if status in (None, 401):
@@ -69,6 +69,16 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
     if status >= 500:
         return AzureError(errors.AZURE_UNAVAILABLE, what=what, code=code)
     return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=shortened(detail), next=again(name))
+
+
+def unheard(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
+    """For a failed question about an operation that was accepted: Azure refused the question, not the operation."""
+    what = f"following {what}"
+    found = translate(error, what, name)
+    known = (errors.SIGN_IN_FAILED, errors.AZURE_FORBIDDEN, errors.AZURE_THROTTLED, errors.AZURE_UNAVAILABLE)
+    if found.entry in known:
+        return found
+    return AzureError(errors.AZURE_UNREACHABLE, what=what, code=found.values.get("code") or type(error).__name__)
 
 
 def words_of(error: object) -> tuple[str, str]:

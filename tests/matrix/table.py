@@ -1,0 +1,66 @@
+"""The table of verdicts in the documentation: written and read back; pure but for its path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tests.lab.client import ROOT
+from tests.matrix.calls import Row
+from tests.matrix.cells import Cell
+from tests.matrix.failures import FAILURES
+from tests.matrix.scenes import SCENES
+
+DOCUMENT = ROOT / "docs" / "fault-matrix.md"
+_NONE = ""
+_HEAD = """# What happens when a request fails
+
+Every kind of request that `az aks kms-migrate start` makes, and every failure that can happen there: made by
+`make fault-matrix`, each cell by a migration of its own on the local Azure and its API servers, with `start` typed again
+when it had stopped, and judged by what etcd holds, by the operations that Azure did, and by `verify`.
+
+| word | means |
+|---|---|
+| continued | exit code 0: the migration ended well at once, without this answer |
+| retried | exit code 0: it was asked again, or looked at again, and ended well |
+| stopped KMSMnnn | it ended with this code and the command to type; typed again after the failure was over, it ended well |
+
+An empty cell: that cannot happen there. `∞` is for ever, `x5` five times in a row, else once.
+
+| failure | is |
+|---|---|
+| refused, TLS | no connection comes about; a certificate that nobody trusts |
+| lost, late | the request arrived and was carried out; its answer is lost, or comes too late |
+| 429, 500, 503, 504 done | with Retry-After where the service sends one; "done": the request was carried out all the same |
+| 401, 403, 404, 409, 410, 412, 422 | in the words of the service |
+| foreign, half | a page of somebody else's in the answer's place; an answer that breaks off |
+| Failed, Canceled, preempted | how Azure's operation ends; "done": after it has taken effect |
+"""
+
+
+def render(rows: Iterable[Row], verdicts: Mapping[Cell, str]) -> str:
+    """The document."""
+    names = [failure.name for failure in FAILURES]
+    rows = list(rows)
+    lines = [_HEAD]
+    for scene in SCENES:
+        lines += [f"## On a cluster with {scene.title}" if scene.name != "supported" else f"## Where {scene.title}", ""]
+        lines += [f"| request | when | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+        for row in rows:
+            if row.scene == scene.name:
+                words = [verdicts.get(Cell(row, failure), _NONE) for failure in FAILURES]
+                lines.append(f"| `{row.kind}` | {scene.moment(row)} | {' | '.join(words)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def read(text: str) -> dict[tuple[str, str, str], str]:
+    """``(request, when, failure) -> word`` for every cell that is not empty."""
+    found = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        parts = [part.strip() for part in line.strip("|").split("|")]
+        if line.startswith("| request | when |"):
+            names = parts[2:]
+        elif names and line.startswith("| `"):
+            found |= {(parts[0], parts[1], name): word for name, word in zip(names, parts[2:], strict=True) if word}
+    return found
