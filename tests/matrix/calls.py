@@ -164,29 +164,25 @@ def rows(scene: str, calls: Iterable[Call], known: Iterable[Row] = ()) -> list[R
             moments.append(changes)
         changes += call.changes_cluster
     have = {row.kind for row in known}
-    return [
-        Row(scene, moment, kind) for kind in sorted(seen) if kind not in have for moment in _telling(kind, seen[kind])
-    ]
+    new = [kind for kind in sorted(seen) if kind not in have]
+    return [Row(scene, moment, kind) for kind in new for moment in _telling(kind, seen[kind])]
 
 
 def _telling(kind: Kind, moments: list[int]) -> list[int]:
-    """The moments that matter: all of what moves the migration on; of the rest, before and after KMS goes off."""
-    if kind.changes_cluster or kind.polls or kind.method == "PATCH":
-        return moments
-    first, later = moments[0], [moment for moment in moments if moment]
-    return list(dict.fromkeys([first, *later[:1]])) if _is_central(kind) else [first]
+    """The moments that matter: of each change of the cluster and its poll; of the rest, before and after KMS goes off.
+
+    What is only written is looked at when KMS is off, where more is at stake. Node pools are all alike.
+    """
+    if kind.changes_cluster:
+        return moments[:1] if "agentPools" in kind.path else moments
+    if kind.polls:
+        return moments[:2]
+    first, later = moments[:1], [moment for moment in moments if moment][:1]
+    if kind.writes and kind.method != "PATCH":
+        return later or first
+    return list(dict.fromkeys(first + later)) if _is_central(kind) else first
 
 
 def _is_central(kind: Kind) -> bool:
-    return (
-        kind.of_cluster
-        or kind.writes
-        or kind.service is Service.ENTRA
-        or "/kube-system" in kind.path
-        or kind.path
-        in (
-            "/api/v1/secrets",
-            "/metrics",
-            "/readyz",
-        )
-    )
+    asked_throughout = kind.path in ("/api/v1/secrets", "/metrics", "/readyz") or "/kube-system" in kind.path
+    return asked_throughout or kind.of_cluster or kind.writes or kind.service is Service.ENTRA

@@ -1,7 +1,7 @@
 """The classes of failure, in the words of who fails: pure.
 
-The classes are those of the failure catalogue of the services: what Azure Resource Manager, the AKS resource provider,
-Entra ID, Key Vault and kube-apiserver answer, how a network fails under them, and how an operation that was accepted ends.
+The classes are those of the failure catalogue of the services: what Azure Resource Manager, the AKS resource
+provider, Entra ID, Key Vault and kube-apiserver answer, how a network fails under them, and how an operation ends.
 """
 
 from __future__ import annotations
@@ -97,10 +97,8 @@ def _azure(kind: Kind, status: int) -> ServiceError:
 
 def _vault(kind: Kind, status: int) -> ServiceError:
     inner = {403: "ForbiddenByFirewall", 404: "KeyNotFound", 429: "Throttled"}.get(status, "")
-    headers = _RETRY if status == 429 else {}
-    return VaultError(
-        status, {403: "Forbidden", 404: "KeyNotFound"}.get(status, "InternalError"), "No.", headers, inner
-    )
+    code = {403: "Forbidden", 404: "KeyNotFound"}.get(status, "InternalError")
+    return VaultError(status, code, "No.", _RETRY if status == 429 else {}, inner)
 
 
 def _entra(kind: Kind, status: int) -> ServiceError:
@@ -115,16 +113,35 @@ def _everywhere(kind: Kind) -> bool:
     return True
 
 
-def _in_earnest(kind: Kind) -> bool:
-    """Where more is at stake than one look of a check."""
-    return kind.of_cluster or kind.writes or "kube-system" in kind.path or kind.service is Service.ENTRA
+def _moving(kind: Kind) -> bool:
+    """What moves a migration on, and what it cannot do a step without."""
+    return kind.writes or kind.of_cluster or kind.service is Service.ENTRA
 
 
-def _answering(*services: Service) -> Callable[[Kind], bool]:
-    return lambda kind: kind.service in services
+def _central(kind: Kind) -> bool:
+    """The same, and what else is asked about the tool's own objects."""
+    return _moving(kind) or "/kube-system" in kind.path
 
 
-_ARM_AND_API = _answering(Service.ARM, Service.KUBERNETES)
+def _writing(kind: Kind) -> bool:
+    return kind.writes
+
+
+def _connecting(kind: Kind) -> bool:
+    """What a connection is made for in the first place; a certificate is not looked at again later."""
+    return kind.service is Service.ENTRA or (kind.method == "GET" and kind.of_cluster) or kind.path.endswith("/secrets")
+
+
+def _limited(kind: Kind) -> bool:
+    return kind.changes_cluster or kind.polls or kind.method == "PATCH" or kind.service is Service.ENTRA
+
+
+def _named(kind: Kind) -> bool:
+    return kind.service in (Service.ARM, Service.KUBERNETES) and not kind.path.endswith("reviews")
+
+
+def _permitted(kind: Kind) -> bool:
+    return kind.service is not Service.ENTRA
 
 
 def _written(kind: Kind) -> bool:
@@ -144,28 +161,28 @@ def _listing(kind: Kind) -> bool:
 
 
 FAILURES: tuple[Failure, ...] = (
-    Failure("refused", _in_earnest, "refused"),
+    Failure("refused", _writing, "refused"),
     Failure("refused ∞", _everywhere, "refused", FOR_EVER),
-    Failure("TLS ∞", _in_earnest, "untrusted", FOR_EVER),
-    Failure("lost", _everywhere, "lost"),
-    Failure("late", _in_earnest, "late"),
-    Failure("429", _everywhere, status=429),
-    Failure("429 ∞", _in_earnest, times=FOR_EVER, status=429),
-    Failure("500", _in_earnest, status=500),
-    Failure("503 x5", _in_earnest, times=5, status=503),
-    Failure("503 ∞", _everywhere, times=FOR_EVER, status=503),
-    Failure("504 done", lambda kind: kind.writes, "answered-late", status=504),
-    Failure("401", _everywhere, status=401),
-    Failure("401 ∞", _in_earnest, times=FOR_EVER, status=401),
-    Failure("403 ∞", lambda kind: kind.service is not Service.ENTRA, times=FOR_EVER, status=403),
-    Failure("404", lambda kind: _ARM_AND_API(kind) and not kind.path.endswith("reviews"), status=404),
+    Failure("TLS ∞", _connecting, "untrusted", FOR_EVER),
+    Failure("lost", _central, "lost"),
+    Failure("late", _moving, "late"),
+    Failure("429", _central, status=429),
+    Failure("429 ∞", _limited, times=FOR_EVER, status=429),
+    Failure("500", _moving, status=500),
+    Failure("503 x5", _moving, times=5, status=503),
+    Failure("503 ∞", _central, times=FOR_EVER, status=503),
+    Failure("504 done", _writing, "answered-late", status=504),
+    Failure("401", _central, status=401),
+    Failure("401 ∞", _moving, times=FOR_EVER, status=401),
+    Failure("403 ∞", _permitted, times=FOR_EVER, status=403),
+    Failure("404", _named, status=404),
     Failure("409", _conflicting, status=409),
     Failure("409 ∞", _conflicting, times=FOR_EVER, status=409),
     Failure("410", _listing, status=410),
     Failure("412", _changing, status=412),
     Failure("422 ∞", _written, times=FOR_EVER, status=422),
     Failure("foreign", _everywhere, "foreign"),
-    Failure("half", _in_earnest, "half"),
+    Failure("half", _moving, "half"),
     Failure("Failed", _changing, operation="failed-before-effect"),
     Failure("Failed, done", _changing, operation="failed-after-effect"),
     Failure("Canceled", _changing, operation="canceled"),

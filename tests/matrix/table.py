@@ -15,14 +15,14 @@ _NONE = ""
 _HEAD = """# What happens when a request fails
 
 Every kind of request that `az aks kms-migrate start` makes, and every failure that can happen there: made by
-`make fault-matrix`, each cell by a migration of its own on the local Azure and its API servers, with `start` typed again
-when it had stopped, and judged by what etcd holds, by the operations that Azure did, and by `verify`.
+`make fault-matrix`, each cell by a migration of its own on the local Azure and its API servers. When it stopped,
+`start` was typed again without the failure. Judged by what etcd holds, by what Azure did, and by `verify`.
 
 | word | means |
 |---|---|
 | continued | exit code 0: the migration ended well at once, without this answer |
 | retried | exit code 0: it was asked again, or looked at again, and ended well |
-| stopped KMSMnnn | it ended with this code and the command to type; typed again after the failure was over, it ended well |
+| stopped KMSMnnn | it said what to type, and ended; typed again after the failure was over, it ended well |
 
 An empty cell: that cannot happen there. `∞` is for ever, `x5` five times in a row, else once.
 
@@ -30,7 +30,7 @@ An empty cell: that cannot happen there. `∞` is for ever, `x5` five times in a
 |---|---|
 | refused, TLS | no connection comes about; a certificate that nobody trusts |
 | lost, late | the request arrived and was carried out; its answer is lost, or comes too late |
-| 429, 500, 503, 504 done | with Retry-After where the service sends one; "done": the request was carried out all the same |
+| 429, 500, 503, 504 done | Retry-After where the service sends it; "done": it was carried out all the same |
 | 401, 403, 404, 409, 410, 412, 422 | in the words of the service |
 | foreign, half | a page of somebody else's in the answer's place; an answer that breaks off |
 | Failed, Canceled, preempted | how Azure's operation ends; "done": after it has taken effect |
@@ -55,7 +55,7 @@ def render(rows: Iterable[Row], verdicts: Mapping[Cell, str]) -> str:
 
 def read(text: str) -> dict[tuple[str, str, str], str]:
     """``(request, when, failure) -> word`` for every cell that is not empty."""
-    found = {}
+    found: dict[tuple[str, str, str], str] = {}
     names: list[str] = []
     for line in text.splitlines():
         parts = [part.strip() for part in line.strip("|").split("|")]

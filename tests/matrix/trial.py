@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from tests.az import Az, Typed
@@ -23,8 +24,8 @@ _HURRY = 200
 class Trials:
     """Runs trials on labs of their own, one after the other. ``extensions``: where the wheel is installed."""
 
-    def __init__(self, extensions: Path, name: str = "matrix") -> None:
-        self._extensions, self._name = extensions, name
+    def __init__(self, extensions: Path, name: str = "") -> None:
+        self._extensions, self._name = extensions, name or f"matrix{os.getpid()}"
 
     def rows(self) -> list[Row]:
         """What undisturbed migrations call, scene by scene."""

@@ -22,7 +22,7 @@ SAFE = (1, 11, 20)
 
 @dataclass(frozen=True)
 class Trial:
-    """What was typed, and what lies in the lab after it. ``again``: the command without the failure, if it was needed."""
+    """What was typed, and what lies in the lab after it. ``again``: typed without the failure, where needed."""
 
     first: Typed
     calls: Sequence[Call]

@@ -1,15 +1,15 @@
 """Spoils chosen calls of the process, and hurries its waits. Python loads this at start-up when it is on PYTHONPATH.
 
 Every request that the process sends, to Azure and to the API server, goes through ``http.client``: nothing of the
-product is touched. ``AKS_CALLS``: a file that gets a line for each call: thread, ``sound`` or ``spoilt``, method, target
-(the host left out: it is a port of this machine). ``AKS_SPOIL``: a JSON document::
+product is touched. ``AKS_CALLS``: a file that gets a line for each call: thread, ``sound`` or ``spoilt``, method,
+target (the host left out: it is a port of this machine). ``AKS_SPOIL``: a JSON document::
 
     {"method": "GET", "target": REGEX, "after": {"call": REGEX, "count": N}, "times": N (0: for ever), "how": HOW, ...}
 
 Matching calls count once N calls have matched ``after`` ("METHOD path"). How a call is spoilt:
 
 - ``refused``, ``untrusted``: it is not sent, for no connection comes about (as each client library says so)
-- ``lost``, ``late``: it is sent and answered, and the answer is lost (a reset connection) or comes too late (a time-out)
+- ``lost``, ``late``: it is sent and answered; the answer is lost (a reset connection) or comes too late (a time-out)
 - ``answered``: it is not sent, and answered with ``status``, ``headers`` and ``body``
 - ``answered-late``: the same, but it was sent and had its effect
 - ``foreign``: it is answered, and a page of somebody else's (``body``) stands in the answer's place
@@ -151,7 +151,7 @@ def _hurried() -> None:
         sleep(shorter)
         skipped[0] += seconds - shorter
 
-    time.sleep = hurried_sleep
+    time.sleep = hurried_sleep  # type: ignore[assignment]
     time.monotonic = lambda: monotonic() + skipped[0]
 
 
