@@ -13,7 +13,7 @@ WHEEL := build/wheel/.built
 EXTENSION := $(shell find azext_kmsmigrate -name '*.py' -o -name '*.json' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help test check format wheel demo bench lab-binaries clean
+.PHONY: help test check format wheel demo bench fault-matrix lab-binaries clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -45,6 +45,9 @@ demo: $(READY) $(WHEEL)  ## the whole migration with the real az on a lab (APISE
 
 bench: $(READY) $(WHEEL)  ## speed, memory and manners against the documented pipe, on real API servers (QUICK=1)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
+fault-matrix: $(READY) $(WHEEL)  ## docs/fault-matrix.md: every request times every failure; goes on where it was
+	$(BIN)/python -m tests.matrix --write
 
 lab-binaries: $(READY)  ## build the real API servers (needs Go; kept outside the checkout)
 	$(BIN)/python -m tests.lab.controlplane.real.binaries build

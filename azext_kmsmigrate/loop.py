@@ -143,6 +143,7 @@ class Run:
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
+        self._followed: StepId | None = None
         self._warned = {r.check.id for r in found.warnings}
         self._stopping: Preflight = Preflight()
         self._reconciled = False
@@ -202,6 +203,9 @@ class Run:
             plan = self._plan()
             if plan.blocked:
                 raise plan.blocked
+            running = self._deeds.journal.running
+            if running is not None and plan.preparation in (Preparation.WAIT, Preparation.RECONCILE):
+                self._followed = running.id
             if plan.preparation is Preparation.WAIT:
                 self._world.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
                 self._world.cluster.wait(self._world.tick)
@@ -212,12 +216,23 @@ class Run:
             else:
                 break
             self._situation = self._look()
+        self._note_followed(plan)
         step = plan.steps[0].id if plan.steps else None
         if step is not None and self._goes_back(step):
             raise drift(self._world, self._situation.cluster, step, self._command, self._began)
         if step is not None:
             self._inspect(step)
         return step
+
+    def _note_followed(self, plan: Plan) -> None:
+        """A step that was begun and not seen to its end, by an earlier run or by this one, and has come about now."""
+        step, self._followed = self._followed, None
+        if step is None or step in _PROOFS or step in self._ended or step in {s.id for s in plan.steps}:
+            return
+        record = self._deeds.came_about(step)
+        seconds = (_time(record.finished_at) - _time(record.started_at)).total_seconds()
+        done = StepStatus.DONE.value
+        self._ended[step] = StepDocument(step.value, done, record.started_at, seconds, record.detail, None)
 
     def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
@@ -250,6 +265,7 @@ class Run:
                 # An accepted request whose answer was lost shows in the cluster, which is then under way.
                 self._world.warn(f"{error.what} Looking at what came of it.")
                 self._unheard += _PAUSE
+                self._followed = step
                 self._distrust()
                 self._pause(_PAUSE, error.what)
                 return
@@ -331,6 +347,10 @@ class Run:
             checks=[CheckDocument.of(r).shortened() for r in self._stopping.blocking],
             skipped_checks=SkippedCheckDocument.all_of(journal),
         )
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
 
 
 def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:

@@ -15,6 +15,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
 from azext_kmsmigrate.arm.faults import translated, unheard, words_of
 from azext_kmsmigrate.arm.pool_watch import LOOK_EVERY, PoolWatch
+from azext_kmsmigrate.arm.throttle import Throttle
 from azext_kmsmigrate.errors import AzureError, Conflict, Refused
 from azext_kmsmigrate.migration.events import Operating, Waiting
 from azext_kmsmigrate.migration.facts import (
@@ -115,8 +116,15 @@ class ArmCluster:
             profile = self._client.agent_pools.get(self._name.group, self._name.name, pool)
             profile.orchestrator_version = str(version)
             profile.creation_data = None
-            poller = self._client.agent_pools.begin_create_or_update(
-                self._name.group, self._name.name, pool, profile, **_if_unchanged(getattr(profile, "e_tag", ""))
+            poller = Throttle(self._clock, what, tick).sent(
+                lambda **options: self._client.agent_pools.begin_create_or_update(
+                    self._name.group,
+                    self._name.name,
+                    pool,
+                    profile,
+                    **_if_unchanged(getattr(profile, "e_tag", "")),
+                    **options,
+                )
             )
             return self._follow(poller, what, tick, self._pools())
 
@@ -175,8 +183,10 @@ class ArmCluster:
             if seen.etag and cluster.e_tag != seen.etag:
                 raise Conflict(errors.CHANGED_MEANWHILE, what=what, code="EtagMismatch")
             change(cluster)
-            poller = self._client.managed_clusters.begin_create_or_update(
-                self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag)
+            poller = Throttle(self._clock, what, tick).sent(
+                lambda **options: self._client.managed_clusters.begin_create_or_update(
+                    self._name.group, self._name.name, cluster, **_if_unchanged(cluster.e_tag), **options
+                )
             )
             return self._follow(poller, what, tick, pools)
 

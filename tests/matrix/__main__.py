@@ -13,6 +13,7 @@ import time
 from tests.az import AZ
 from tests.demo.installation import install
 from tests.lab.client import ROOT
+from tests.matrix.calls import Row
 from tests.matrix.cells import cells
 from tests.matrix.table import DOCUMENT, render
 from tests.matrix.trial import Trials
@@ -30,11 +31,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="cells whose name holds this text; they are shown, not kept")
     parser.add_argument("--list", action="store_true", help="name the cells and run none")
     parser.add_argument("--afresh", action="store_true", help="forget what an earlier run kept")
-    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)} from what is kept")
+    parser.add_argument("--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)} when all are good")
+    parser.add_argument("--tabulate", action="store_true", help="write it from what is kept, and run none")
     given = parser.parse_args()
     trials = Trials(install(AZ))
     rows = trials.rows()
     wanted = [cell for cell in cells(rows) if given.only in str(cell)]
+    if given.tabulate:
+        _write(rows, _kept())
+        return 0
     if given.list:
         _say("\n".join(map(str, wanted)) + f"\n{len(wanted)} cells")
         return 0
@@ -52,9 +57,13 @@ def main() -> int:
             if not given.only:
                 KEPT.write_text(json.dumps(kept, indent=1))
     if given.write and not bad:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(render(rows, {cell: kept[str(cell)] for cell in cells(rows)}))
+        _write(rows, kept)
     return 1 if bad else 0
+
+
+def _write(rows: list[Row], kept: dict[str, str]) -> None:
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(render(rows, kept), encoding="utf-8")
 
 
 def _kept() -> dict[str, str]:

@@ -37,7 +37,12 @@ class Scene:
 
 
 SCENES = (
-    Scene("public", "a public vault; AKS no longer supports the version", {"access": "entra"}),
-    Scene("supported", "the control plane goes first", {"access": "entra", "supported": True}, pools=2),
-    Scene("private", "a private vault", {"access": "entra", "key_vault": "private"}),
+    Scene("public", "A version that AKS no longer supports, and a public vault", {"access": "entra"}),
+    Scene(
+        "supported",
+        "A supported version: the control plane goes first (what is asked beside the above)",
+        {"access": "entra", "supported": True},
+        pools=2,
+    ),
+    Scene("private", "A private vault (what is asked beside the above)", {"access": "entra", "key_vault": "private"}),
 )

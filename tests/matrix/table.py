@@ -11,7 +11,7 @@ from tests.matrix.failures import FAILURES
 from tests.matrix.scenes import SCENES
 
 DOCUMENT = ROOT / "docs" / "fault-matrix.md"
-_NONE = ""
+NOT_RUN = "…"
 _HEAD = """# What happens when a request fails
 
 Every kind of request that `az aks kms-migrate start` makes, and every failure that can happen there: made by
@@ -24,7 +24,7 @@ Every kind of request that `az aks kms-migrate start` makes, and every failure t
 | retried | exit code 0: it was asked again, or looked at again, and ended well |
 | stopped KMSMnnn | it said what to type, and ended; typed again after the failure was over, it ended well |
 
-An empty cell: that cannot happen there. `∞` is for ever, `x5` five times in a row, else once.
+An empty cell: that cannot happen there; `…`: not tried yet. `∞` is for ever, `x5` five times in a row, else once.
 
 | failure | is |
 |---|---|
@@ -37,20 +37,30 @@ An empty cell: that cannot happen there. `∞` is for ever, `x5` five times in a
 """
 
 
-def render(rows: Iterable[Row], verdicts: Mapping[Cell, str]) -> str:
-    """The document."""
-    names = [failure.name for failure in FAILURES]
+def render(rows: Iterable[Row], verdicts: Mapping[str, str]) -> str:
+    """The document. ``verdicts``: the word of each cell by its name."""
     rows = list(rows)
     lines = [_HEAD]
     for scene in SCENES:
-        lines += [f"## On a cluster with {scene.title}" if scene.name != "supported" else f"## Where {scene.title}", ""]
-        lines += [f"| request | when | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+        lines += [f"## {scene.title}", ""]
+        lines += [f"| request | when | {' | '.join(failure.name for failure in FAILURES)} |"]
+        lines += ["|---" * (len(FAILURES) + 2) + "|"]
         for row in rows:
             if row.scene == scene.name:
-                words = [verdicts.get(Cell(row, failure), _NONE) for failure in FAILURES]
+                words = [_word(Cell(row, failure), verdicts) for failure in FAILURES]
                 lines.append(f"| `{row.kind}` | {scene.moment(row)} | {' | '.join(words)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _word(cell: Cell, verdicts: Mapping[str, str]) -> str:
+    return verdicts.get(str(cell), NOT_RUN) if cell.failure.happens_at(cell.row.kind) else ""
+
+
+def name(cell: Cell) -> tuple[str, str, str]:
+    """How ``read`` knows it."""
+    scene = next(scene for scene in SCENES if scene.name == cell.row.scene)
+    return f"`{cell.row.kind}`", scene.moment(cell.row), cell.failure.name
 
 
 def read(text: str) -> dict[tuple[str, str, str], str]:
@@ -62,5 +72,6 @@ def read(text: str) -> dict[tuple[str, str, str], str]:
         if line.startswith("| request | when |"):
             names = parts[2:]
         elif names and line.startswith("| `"):
-            found |= {(parts[0], parts[1], name): word for name, word in zip(names, parts[2:], strict=True) if word}
+            words = zip(names, parts[2:], strict=True)
+            found |= {(parts[0], parts[1], column): word for column, word in words if word}
     return found
