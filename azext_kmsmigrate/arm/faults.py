@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, Conflict, KmsMigrateError
@@ -25,7 +26,7 @@ def translated(what: str, name: ClusterName) -> Iterator[None]:
         yield
     except KmsMigrateError:
         raise
-    except (SdkError, CLIError) as error:
+    except (SdkError, CLIError, JSONDecodeError) as error:
         raise translate(error, what, name) from error
 
 
@@ -35,7 +36,8 @@ def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError
 
     if isinstance(error, sdk.HttpResponseError):
         return _answered(error, what, name)
-    if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError)):
+    # No document: the SDK takes a page of a proxy's for an answer, and raises what reading it raises.
+    if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError, JSONDecodeError)):
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
     if isinstance(error, sdk.AzureError):
         return AzureError(

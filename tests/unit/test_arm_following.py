@@ -40,6 +40,7 @@ class _Azure(BaseAdapter):
 
     def __init__(self, polls: list[Any], puts: list[tuple[int, dict[str, str]]] | None = None) -> None:
         self.polls, self.puts, self.asked = polls, puts or [], list[str]()
+        self.shown: Any = _CLUSTER
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         self.asked.append(str(request.method))
@@ -49,7 +50,7 @@ class _Azure(BaseAdapter):
                 return _answer(request, status, {"code": "Throttled", "message": "wait"}, headers)
             return _answer(request, 200, _CLUSTER, {"Azure-AsyncOperation": _POLL, "Retry-After": "0.01"})
         if request.url != _POLL:
-            return _answer(request, 200, _CLUSTER)
+            return _answer(request, 200, self.shown)
         said = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
         if isinstance(said, Exception):
             raise said
@@ -71,7 +72,7 @@ def _answer(
     return response
 
 
-def _reconciled(azure: _Azure, ticks: list[Any] | None = None) -> OperationResult:
+def _arm(azure: _Azure) -> ArmCluster:
     session = requests.Session()
     session.mount("https://", azure)
     client = ContainerServiceClient(
@@ -80,8 +81,12 @@ def _reconciled(azure: _Azure, ticks: list[Any] | None = None) -> OperationResul
         transport=RequestsTransport(session=session, session_owner=False),
         retry_backoff_factor=0.0,
     )
+    return ArmCluster(client, NAME, FakeClock())
+
+
+def _reconciled(azure: _Azure, ticks: list[Any] | None = None) -> OperationResult:
     told = [] if ticks is None else ticks
-    return ArmCluster(client, NAME, FakeClock()).reconcile(cluster(), told.append)
+    return _arm(azure).reconcile(cluster(), told.append)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +171,11 @@ def test_seconds_and_dates_ask_for_the_same_wait(seconds: int) -> None:
 @given(st.text())
 def test_a_header_that_makes_no_sense_asks_for_a_number_all_the_same(text: str) -> None:
     assert _asked({"Retry-After": text}) >= 0.0
+
+
+@pytest.mark.parametrize("text", [b"<html>sign in to the network</html>", b'{"id": "/subscr', b""])
+def test_a_cluster_that_is_read_as_no_document_is_not_known(text: bytes) -> None:
+    azure = _Azure([])
+    azure.shown = text
+    with pytest.raises(AzureError, match="KMSM205"):
+        _arm(azure).observe()
