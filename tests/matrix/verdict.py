@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from tests.az import Typed
@@ -18,6 +18,7 @@ _ERROR = re.compile(r"^(?:\[[^\]]*\] )?ERROR: .*?(KMSM\d{3})", re.M)
 _INTERNAL = "KMSM902"
 _TOLD = ("Looking at it again.", "Looking at what came of it.", "Reconciling the cluster once.")
 SAFE = (1, 11, 20)
+_SOON = 4  # calls of the same thread
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ def _world(change: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _asked_again(calls: Sequence[Call]) -> bool:
-    """Whether whoever met the failure asked the same again, with nothing between."""
+    """Whether whoever met the failure asked the same again, at once or with a look at something else between."""
     for thread in {call.thread for call in calls}:
-        mine = [call for call in calls if call.thread == thread]
-        for call, following in pairwise(mine):
-            if call.spoilt and (call.method, call.target) == (following.method, following.target):
+        mine = [(call.spoilt, call.method, call.target) for call in calls if call.thread == thread]
+        for number, (spoilt, *asked) in enumerate(mine):
+            if spoilt and asked in [others for _, *others in mine[number + 1 :][:_SOON]]:
                 return True
     return False
 
