@@ -28,6 +28,25 @@ def translated(what: str, name: ClusterName) -> Iterator[None]:
         raise
     except (SdkError, CLIError, JSONDecodeError) as error:
         raise translate(error, what, name) from error
+    except Exception as error:
+        if not of_sign_in(error):
+            raise
+        raise unreachable_for_sign_in(error, what) from error
+
+
+def of_sign_in(error: BaseException) -> bool:
+    """Whether it comes out of MSAL, which lets through what its HTTP client raises, and says ValueError where Entra ID
+    did not answer as such."""
+    trace = error.__traceback__
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "msal":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def unreachable_for_sign_in(error: BaseException, what: str) -> AzureError:
+    return AzureError(errors.AZURE_UNREACHABLE, what=what, code=f"{type(error).__name__} at the sign-in")
 
 
 def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
