@@ -13,7 +13,7 @@ WHEEL := build/wheel/.built
 EXTENSION := $(shell find azext_kmsmigrate -name '*.py' -o -name '*.json' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help test check format wheel demo bench soak lab-binaries clean
+.PHONY: help test check format wheel demo bench soak fault-matrix lab-binaries clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -48,6 +48,9 @@ bench: $(READY) $(WHEEL)  ## speed, memory, manners and start-up, on real API se
 
 soak: $(READY) $(WHEEL)  ## migrations in which much goes wrong, on real API servers (SEED=1 N=20)
 	$(BIN)/python -m tests.soak --seed $(or $(SEED),1) --count $(or $(N),20)
+
+fault-matrix: $(READY) $(WHEEL)  ## docs/fault-matrix.md: every request times every failure; goes on where it was
+	$(BIN)/python -m tests.matrix --write
 
 lab-binaries: $(READY)  ## build the real API servers (needs Go; kept outside the checkout)
 	$(BIN)/python -m tests.lab.controlplane.real.binaries build

@@ -169,6 +169,13 @@ class Deeds:
         turning_off = record is not None and record.status is not StepStatus.DONE
         self._recover(turning_off, OperationResult(seen.state))
 
+    def came_about(self, step: StepId) -> StepRecord:
+        """A step that was begun is done, seen from the cluster: its record, with the time at which that was seen."""
+        self._end(step, StepStatus.DONE, "")
+        record = self.journal.record_of(step)
+        assert record is not None
+        return record
+
     def complete(self, seen: ClusterFacts) -> None:
         """Everything is done and proven."""
         self.note(self._ended(RunState.COMPLETED))

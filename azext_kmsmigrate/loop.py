@@ -157,6 +157,7 @@ class Run:
         self._proven: set[StepId] = set()
         self._distrusted: set[StepId] = set()
         self._ended: dict[StepId, StepDocument] = {}
+        self._followed: StepId | None = None
         self._warned = {r.check.id for r in found.warnings}
         self._stopping: Preflight = Preflight()
         self._reconciled = False
@@ -236,6 +237,9 @@ class Run:
             plan = self._plan()
             if plan.blocked:
                 raise plan.blocked
+            running = self._deeds.journal.running
+            if running is not None and plan.preparation in (Preparation.WAIT, Preparation.RECONCILE):
+                self._followed = running.id
             if plan.preparation is Preparation.WAIT:
                 self._world.say(f"An operation is under way ({self._situation.cluster.state}): following it.")
                 self._world.cluster.wait(self._world.tick)
@@ -245,6 +249,7 @@ class Run:
             else:
                 break
             self._situation = self._look()
+        self._note_followed(plan)
         step = plan.steps[0].id if plan.steps else None
         if step is not None and self._goes_back(step):
             raise drift(self._world, self._situation.cluster, step, self._command, self._began)
@@ -272,6 +277,16 @@ class Run:
         self._distrust()
         self._pause(_PAUSE, error.what)
         return True
+
+    def _note_followed(self, plan: Plan) -> None:
+        """A step that was begun and not seen to its end, by an earlier run or by this one, and has come about now."""
+        step, self._followed = self._followed, None
+        if step is None or step in _PROOFS or step in self._ended or step in {s.id for s in plan.steps}:
+            return
+        record = self._deeds.came_about(step)
+        seconds = (_time(record.finished_at) - _time(record.started_at)).total_seconds()
+        done = StepStatus.DONE.value
+        self._ended[step] = StepDocument(step.value, done, record.started_at, seconds, record.detail, None)
 
     def _inspect(self, step: StepId) -> None:
         """Ask the checks that the step stands on; tell what warns now and did not before."""
@@ -304,6 +319,7 @@ class Run:
             self._pause(_PAUSE if self._conflicts > 1 else 0.0, conflict.what)
             return
         except KmsMigrateError as error:
+            self._followed = step
             if self._waits(error):
                 return
             self._note(step, StepStatus.FAILED, began, started)
@@ -382,6 +398,10 @@ class Run:
             checks=[CheckDocument.of(r).shortened() for r in self._stopping.blocking],
             skipped_checks=SkippedCheckDocument.all_of(journal),
         )
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
 
 
 def _left_out(found: Preflight, world: World) -> tuple[SkippedCheck, ...]:

@@ -343,7 +343,11 @@ def command(handler: Callable[..., _R]) -> Callable[..., _R]:
             logger.error("%s", stopped)
             raise SystemExit(int(ExitCode.STOPPED)) from asked
         except Exception as error:
+            from azext_kmsmigrate.arm.faults import of_sign_in, unreachable_for_sign_in
+
             logger.debug("unexpected", exc_info=True)
+            if of_sign_in(error):
+                raise az_error(unreachable_for_sign_in(error, "signing in")) from error
             where = f"{handler.__name__} at {_innermost(error)}"
             raise az_error(KmsMigrateError(errors.UNEXPECTED, where=where, failure=type(error).__name__)) from error
         problem = getattr(result, "problem", None)

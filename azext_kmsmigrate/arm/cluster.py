@@ -13,8 +13,9 @@ from typing import Any
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.facts import facts_of, listed_of, offers_of
-from azext_kmsmigrate.arm.faults import translated, words_of
+from azext_kmsmigrate.arm.faults import translated, unheard, words_of
 from azext_kmsmigrate.arm.pool_watch import LOOK_EVERY, PoolWatch
+from azext_kmsmigrate.arm.throttle import Throttle
 from azext_kmsmigrate.errors import AzureError, Conflict, Refused
 from azext_kmsmigrate.migration.events import Operating, Waiting
 from azext_kmsmigrate.migration.facts import (
@@ -124,8 +125,7 @@ class ArmCluster:
                     self._name.group, self._name.name, pool, profile, **options
                 )
 
-            etag = getattr(profile, "e_tag", "")
-            return self._follow(begin(**_if_unchanged(etag)), begin, what, tick, self._pools())
+            return self._sent(begin, getattr(profile, "e_tag", ""), what, tick, self._pools())
 
     def end_force(self, seen: ClusterFacts, tick: Tick) -> OperationResult:
         def change(cluster: Any) -> None:
@@ -188,7 +188,7 @@ class ArmCluster:
                     self._name.group, self._name.name, cluster, **options
                 )
 
-            return self._follow(begin(**_if_unchanged(cluster.e_tag)), begin, what, tick, pools)
+            return self._sent(begin, cluster.e_tag, what, tick, pools)
 
     def _when_the_role_is_there(
         self, what: str, seen: ClusterFacts, change: Callable[[Any], None], tick: Tick
@@ -205,6 +205,14 @@ class ArmCluster:
             while self._clock.monotonic() < again:
                 tick(Waiting(f"{what}: Azure does not see the identity's role for the key yet"))
                 self._clock.sleep(1.0)
+
+    def _sent(
+        self, begin: Callable[..., Any], etag: str | None, what: str, tick: Tick, pools: PoolWatch | None
+    ) -> OperationResult:
+        """Send a PUT, sent again where Azure asks to wait, and follow it to its end."""
+        unchanged = _if_unchanged(etag)
+        poller = Throttle(self._clock, what, tick).sent(lambda **options: begin(**unchanged, **options))
+        return self._follow(poller, begin, what, tick, pools)
 
     def _follow(
         self, poller: Any, begin: Callable[..., Any], what: str, tick: Tick, pools: PoolWatch | None
@@ -223,7 +231,9 @@ class ArmCluster:
             poller = begin(continuation_token=poller.continuation_token())
 
     def _followed(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
+        """Raises where the question failed and not the operation, which goes on then; the SDK calls both "Failed"."""
         from azure.core.exceptions import HttpResponseError
+        from azure.core.polling.base_polling import OperationFailed
 
         try:
             while not poller.done():
@@ -231,12 +241,9 @@ class ArmCluster:
                 poller.wait(timeout=1.0)
             poller.result()
         except HttpResponseError as error:
-            status = str(poller.status())
-            if error.status_code in (408, 429) or (error.status_code or 0) >= 500:
-                raise  # the question failed, not the operation: it goes on, and the SDK calls both "Failed"
-            if status.lower() in ("failed", "canceled"):
-                return OperationResult(status.capitalize(), *words_of(error))
-            raise
+            if isinstance(error.inner_exception, OperationFailed):
+                return OperationResult(str(poller.status()).capitalize(), *words_of(error))
+            raise unheard(error, what, self._name) from error
         return OperationResult("Succeeded")
 
     def _back_again(self, what: str, tick: Tick) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import AzureError, Conflict, KmsMigrateError
@@ -27,8 +28,27 @@ def translated(what: str, name: ClusterName) -> Iterator[None]:
         yield
     except KmsMigrateError:
         raise
-    except (SdkError, CLIError, RequestException) as error:
+    except (SdkError, CLIError, RequestException, JSONDecodeError) as error:
         raise translate(error, what, name) from error
+    except Exception as error:
+        if not of_sign_in(error):
+            raise
+        raise unreachable_for_sign_in(error, what) from error
+
+
+def of_sign_in(error: BaseException) -> bool:
+    """Whether it comes out of MSAL, which lets through what its HTTP client raises, and says ValueError where Entra ID
+    did not answer as such."""
+    trace = error.__traceback__
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "msal":
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def unreachable_for_sign_in(error: BaseException, what: str) -> AzureError:
+    return AzureError(errors.AZURE_UNREACHABLE, what=what, code=f"{type(error).__name__} at the sign-in")
 
 
 def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
@@ -40,7 +60,8 @@ def translate(error: Exception, what: str, name: ClusterName) -> KmsMigrateError
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=f"{type(error).__name__} at the sign-in")
     if isinstance(error, sdk.HttpResponseError):
         return _answered(error, what, name)
-    if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError)):
+    # No document: the SDK takes a page of a proxy's for an answer, and raises what reading it raises.
+    if isinstance(error, (sdk.ServiceRequestError, sdk.ServiceResponseError, JSONDecodeError)):
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
     if isinstance(error, sdk.AzureError):
         return AzureError(
@@ -65,7 +86,7 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
         return refusal.error(
             f"Azure refused {what}", "The cluster stays as it was before this request.", name, again(name)
         )
-    if status is None and not isinstance(error, ClientAuthenticationError):
+    if (status is None or status < 400) and not isinstance(error, ClientAuthenticationError):
         # The answer broke off, or was none that can be read: it says nothing about what happened.
         return AzureError(errors.AZURE_UNREACHABLE, what=what, code=type(error).__name__)
     if status in (None, 401):
@@ -80,6 +101,16 @@ def _answered(error: object, what: str, name: ClusterName) -> KmsMigrateError:
     if status >= 500:
         return AzureError(errors.AZURE_UNAVAILABLE, what=what, code=code)
     return AzureError(errors.AZURE_REFUSED, what=what, code=code, detail=shortened(detail), next=again(name))
+
+
+def unheard(error: Exception, what: str, name: ClusterName) -> KmsMigrateError:
+    """For a failed question about an operation that was accepted: Azure refused the question, not the operation."""
+    what = f"following {what}"
+    found = translate(error, what, name)
+    known = (errors.SIGN_IN_FAILED, errors.AZURE_FORBIDDEN, errors.AZURE_THROTTLED, errors.AZURE_UNAVAILABLE)
+    if found.entry in known:
+        return found
+    return AzureError(errors.AZURE_UNREACHABLE, what=what, code=found.values.get("code") or type(error).__name__)
 
 
 def words_of(error: object) -> tuple[str, str]:

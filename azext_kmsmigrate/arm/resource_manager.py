@@ -99,7 +99,7 @@ class Resources:
     def _send(
         self, method: str, url: str, permission: str, query: Mapping[str, str] | None = None, body: Json | None = None
     ) -> Json | Unseen | None:
-        from azure.core.exceptions import HttpResponseError
+        from azure.core.exceptions import DecodeError, HttpResponseError
         from azure.core.rest import HttpRequest
 
         what = f"reading ({permission})" if method != "PUT" else f"writing ({permission})"
@@ -111,5 +111,8 @@ class Resources:
                 return Unseen("Azure does not let you look at it", permission)
             if answer.status_code >= 300:
                 raise translate(HttpResponseError(response=answer), what, self.name)
-            found = answer.json() if answer.content else {}
+            try:
+                found = answer.json() if answer.content else {}
+            except ValueError as error:  # a page of a proxy's, or half an answer
+                raise translate(DecodeError(response=answer), what, self.name) from error
         return found if isinstance(found, dict) else Unseen("Azure answered with something else than a document")

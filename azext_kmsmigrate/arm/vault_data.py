@@ -58,7 +58,7 @@ class VaultData:
         if answer.status_code == 404:
             return None
         if answer.status_code == 200:
-            found = answer.json()
+            found = _json(answer)
             return found if isinstance(found, dict) else Unseen("the key vault answered with no document")
         inner = _inner_code(answer)
         if inner == "KeyDisabled":
@@ -83,9 +83,16 @@ class VaultData:
             return Unseen(f"the key vault cannot be reached from here ({type(error).__name__})")
 
 
+def _json(answer: Any) -> Any:
+    try:
+        return answer.json()
+    except ValueError:  # a page of a proxy's, or half an answer
+        return None
+
+
 def _inner_code(answer: Any) -> str:
     try:
-        error = answer.json().get("error") or {}
+        error = _json(answer).get("error") or {}
         return str((error.get("innererror") or {}).get("code") or error.get("code") or "")
-    except (ValueError, AttributeError):
+    except AttributeError:
         return ""

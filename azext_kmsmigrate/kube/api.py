@@ -17,6 +17,8 @@ from azext_kmsmigrate.ports import Clock
 
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_JSON = "application/json"
+_DOCUMENTS = (_JSON, METADATA, METADATA_LIST)
 _PATIENCE = 120.0  # seconds that a call outside the passes waits for an API server that is being replaced
 _LONGEST_PAUSE = 5.0  # seconds, as long as the server asks for no longer one
 _UNSIGNED_PATIENCE = 10.0  # seconds; one that has just begun knows no signing keys yet and says 401
@@ -78,8 +80,8 @@ class Channel:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        accept: str = "application/json",
-        content_type: str = "application/json",
+        accept: str = _JSON,
+        content_type: str = _JSON,
     ) -> bytes | Failure:
         """The body of a successful answer, or why there was none. Raises ``Answered`` for 404 only.
 
@@ -112,7 +114,9 @@ class Channel:
         except Broken as error:
             return no_answer(error)
         if status < 300:
-            return text
+            # A proxy or a captive portal answers with a page of its own, and says 200.
+            is_document = accept not in _DOCUMENTS or text.startswith(b"{")
+            return text if is_document else Failure(FailureClass.TRANSIENT, "the answer is not an API server's")
         if status == NOT_FOUND:
             raise Answered(NOT_FOUND)
         return failure_of(status, answered, text)

@@ -21,6 +21,7 @@ from azext_kmsmigrate.checks import grant
 from azext_kmsmigrate.checks.suite import Outcome
 from azext_kmsmigrate.clock import SystemClock
 from azext_kmsmigrate.errors import AzureError
+from azext_kmsmigrate.migration.events import Moment, Waiting
 from azext_kmsmigrate.migration.facts import KmsProfile, KmsState, NetworkAccess
 from azext_kmsmigrate.migration.plan import Goal
 from tests.contract.lab_cluster import (
@@ -308,3 +309,15 @@ def test_a_key_without_a_version_is_the_newer_kms(new_cluster: NewCluster) -> No
     cluster.azure.patch_cluster({"properties": {"securityProfile": profile}})
     observed = ArmCluster(cluster.lab.sdk(), cluster.name(), SystemClock()).observe()
     assert observed.kms_state is KmsState.PLATFORM
+
+
+def test_azures_retry_after_is_obeyed_with_signs_of_life_and_the_put_sent_again(new_cluster: NewCluster) -> None:
+    cluster = new_cluster()
+    cluster.azure.fail_next("disable-kms", "http-429")
+    arm, moments = ArmCluster(cluster.lab.sdk(), cluster.name(), SystemClock()), list[Moment]()
+    assert arm.disable_kms(arm.observe(), moments.append).succeeded
+    refused, taken = (one for one in cluster.azure.puts() if "managedClusters" in one["path"])
+    assert (refused["status"], taken["status"]) == (429, 200)
+    asked = datetime.fromisoformat(taken["time"]) - datetime.fromisoformat(refused["time"])
+    assert asked.total_seconds() >= 1.0
+    assert any("Azure asks to wait" in moment.what for moment in moments if isinstance(moment, Waiting))

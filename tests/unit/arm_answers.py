@@ -23,7 +23,7 @@ NAME = ClusterName("blue", "shop", "sub", "/subscriptions/sub/resourceGroups/sho
 
 @dataclass(frozen=True)
 class Answer:
-    """What Azure says. ``document`` is sent as JSON."""
+    """What Azure says. ``document`` is sent as JSON, bytes as they are."""
 
     document: Any = None
     status: int = 200
@@ -50,7 +50,8 @@ class Answers(BaseAdapter):
         response = requests.Response()
         response.status_code, response.request, response.url = answer.status, request, str(request.url)
         response.headers.update({"Content-Type": "application/json", **answer.headers})
-        response.raw = io.BytesIO(json.dumps(answer.document).encode())
+        said_bytes = answer.document if isinstance(answer.document, bytes) else json.dumps(answer.document).encode()
+        response.raw = io.BytesIO(said_bytes)
         return response
 
     def close(self) -> None:

@@ -6,7 +6,9 @@ import inspect
 from types import SimpleNamespace
 from typing import Any
 
+import msal
 import pytest
+import requests
 from azure.core import exceptions as sdk
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +149,29 @@ def test_a_refused_sign_in_is_told_with_the_code_of_entra_id_and_no_more() -> No
     told = translate(CLIError(text), "reading", NAME)
     assert told.what == "The sign-in of az gave no token for reading (AADSTS700024)."
     assert "valid time" not in str(told)
+
+
+class _NoEntra:
+    """MSAL's HTTP client, where Entra ID cannot be reached, or something else answers in its place."""
+
+    def __init__(self, said: Exception | str) -> None:
+        self._said = said
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        if isinstance(self._said, Exception):
+            raise self._said
+        return SimpleNamespace(status_code=200, text=self._said, headers={}, raise_for_status=lambda: None)
+
+
+@pytest.mark.parametrize("said", [requests.ConnectionError("refused"), "<html>sign in to the network</html>", "{}"])
+def test_an_entra_id_that_is_away_is_no_state_that_is_not_known(said: Exception | str) -> None:
+    with pytest.raises(AzureError, match="KMSM205") as caught, translated("reading the cluster", NAME):
+        msal.ConfidentialClientApplication(
+            "id", client_credential="secret", authority="https://login.example.com/tenant", http_client=_NoEntra(said)
+        ).acquire_token_for_client(["scope"])
+    assert "html" not in str(caught.value)
+
+
+def test_other_exceptions_are_let_through() -> None:
+    with pytest.raises(ValueError, match="ours"), translated("reading the cluster", NAME):
+        raise ValueError("ours")

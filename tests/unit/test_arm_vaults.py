@@ -14,6 +14,7 @@ from azext_kmsmigrate.arm.key_inspector import KeyInspector
 from azext_kmsmigrate.checks.key_sight import KEYS, EndpointConnection, Key, KeySight, Presence, Vault, VaultSettings
 from azext_kmsmigrate.checks.rights import Grants
 from azext_kmsmigrate.checks.topic import Unseen
+from azext_kmsmigrate.errors import AzureError
 from azext_kmsmigrate.migration.facts import KmsProfile, NetworkAccess
 from azext_kmsmigrate.ports import Question
 from tests.unit.arm_answers import FORBIDDEN, Answer, Answers, azure
@@ -357,3 +358,15 @@ def test_an_old_and_a_new_key_are_both_seen() -> None:
     found = inspector.look(KEYS, Question(facts(), KmsProfile(True, OLD_KEY), PUBLIC))
     assert set(found) == {OLD_KEY, NEW_KEY}
     assert found[OLD_KEY].key == Key(Presence.ABSENT)
+
+
+@pytest.mark.parametrize("text", [b"<html>sign in to the network</html>", b'{"value": [{"na'])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_an_answer_that_is_none_of_azures_says_nothing_about_what_was_asked(method: str, text: bytes) -> None:
+    resources = azure({f"{method} /it": Answer(text)}).resources()
+    body: tuple[Any, ...] = () if method == "GET" else ({},)
+    with pytest.raises(AzureError, match="KMSM205"):
+        getattr(resources, method.lower())("/it", "1", "read", *body)
+    assert isinstance(
+        azure({f"GET {HOST}/keys/etcd/{VERSION}": Answer(text)}).data().key(HOST, "etcd", VERSION), Unseen
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from azext_kmsmigrate.errors import ClusterError
-from azext_kmsmigrate.kube.api import Api, Channel
+from azext_kmsmigrate.kube.api import METADATA, METADATA_LIST, Api, Channel
 from azext_kmsmigrate.migration.events import Event, Note, Warned
 from azext_kmsmigrate.migration.secret import Failure, FailureClass
 from azext_kmsmigrate.patience import Patience
@@ -27,11 +27,12 @@ class ApiServer:
         self.takes = set(takes)
         self.signed: list[str] = []
         self.closed = 0
+        self.said = OK
 
     def exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> tuple[int, Any, bytes]:
         self.signed.append(headers["Authorization"])
         if headers["Authorization"] in self.takes:
-            return OK
+            return self.said
         return 401, {}, json.dumps({"kind": "Status", "message": "Unauthorized"}).encode()
 
     def close(self) -> None:
@@ -61,6 +62,18 @@ def test_a_refused_sign_in_is_renewed_once_and_the_request_goes_on() -> None:
     assert channel.send("GET", "/a") == b"{}"
     assert channel.send("GET", "/a") == b"{}"
     assert (server.signed, server.closed) == (["old", "new", "new"], 0)
+
+
+@pytest.mark.parametrize("accept", ["application/json", METADATA, METADATA_LIST])
+def test_a_page_of_somebody_elses_is_no_answer_and_its_connection_not_used_again(accept: str) -> None:
+    server = ApiServer("only")
+    server.said = 200, {}, b"<html>sign in to the network</html>"
+    answer = Channel(server, Token("only")).send("GET", "/a", accept=accept)
+    assert isinstance(answer, Failure)
+    assert answer.kind.retriable
+    assert "html" not in answer.detail
+    assert server.closed == 1
+    assert Channel(server, Token("only")).send("GET", "/metrics", accept="text/plain") == server.said[2]
 
 
 def test_a_new_sign_in_that_is_refused_too_is_a_failure_after_two_requests() -> None:

@@ -11,7 +11,7 @@ from azext_kmsmigrate.results import RunResult, RunState
 from azext_kmsmigrate.runner import Runner
 from tests.sim.azure import Trouble, refused_by_azure
 from tests.sim.cluster import FAST, SimCluster, agree
-from tests.unit.runs import assert_completes, assert_fails
+from tests.unit.runs import DECRYPT, DISABLE, ENABLE, ENCRYPT, UPGRADE, assert_completes, assert_fails, steps_of
 
 
 def test_turning_kms_off_that_fails_after_it_took_effect_is_rewritten_and_reconciled_once() -> None:
@@ -70,6 +70,7 @@ def assert_completes_with(sim: SimCluster, puts: list[str]) -> RunResult:
     assert (result.state, result.problem) == (RunState.COMPLETED, None)
     assert sim.forms == {"kms-v2": 6}
     assert sim.puts == puts
+    assert steps_of(result) == [DISABLE, DECRYPT, UPGRADE, ENABLE, ENCRYPT]
     return result
 
 

@@ -8,8 +8,9 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.errors import Refused
 from azext_kmsmigrate.exit_codes import exit_code
 from azext_kmsmigrate.loop import Request
+from azext_kmsmigrate.migration.events import Moment, Operating
 from azext_kmsmigrate.migration.facts import ClusterFacts
-from azext_kmsmigrate.migration.step import StepId
+from azext_kmsmigrate.migration.step import StepId, StepStatus
 from azext_kmsmigrate.results import RunState
 from azext_kmsmigrate.runner import Runner
 from tests.sim.cluster import FAST, SimCluster, agree, with_kms
@@ -129,3 +130,42 @@ def test_ctrl_c_stops_at_a_safe_point_and_says_how_to_continue() -> None:
     assert result.problem.code == "KMSM901"
     assert result.next_command == "az aks kms-migrate start -g shop -n blue"
     assert_completes(sim)
+
+
+@pytest.mark.parametrize("what", ["disable-kms", "upgrade 1.27.1", "enable-kms"])
+def test_a_step_that_was_left_to_azure_and_followed_to_its_end_is_told_with_its_times(what: str) -> None:
+    sim = SimCluster()
+    sim.azure.operation_seconds = 600.0
+    process = sim.process()
+
+    def leave(moment: Moment) -> None:
+        if isinstance(moment, Operating) and moment.what == what:
+            raise KeyboardInterrupt
+
+    process.on_moment = leave
+    step = what.partition(" ")[0]
+    assert Runner(process.world(), FAST).run(Request(), agree).state is RunState.STOPPED
+    record = sim.journal.running
+    assert record is not None
+    result = sim.after(100.0).start()
+    assert result.state is RunState.COMPLETED
+    told = result.steps[0]
+    assert (told.id, told.status, told.started_at) == (step, "Done", record.started_at)
+    assert 600.0 <= told.duration_seconds <= 700.0
+    stored = sim.journal.record_of(record.id)
+    assert stored is not None
+    assert stored.status is StepStatus.DONE
+
+
+def test_a_step_that_ended_while_nobody_looked_is_none_of_this_run() -> None:
+    sim = SimCluster()
+    process = sim.process()
+
+    def leave(moment: Moment) -> None:
+        if isinstance(moment, Operating):
+            raise KeyboardInterrupt
+
+    process.on_moment = leave
+    Runner(process.world(), FAST).run(Request(), agree)
+    result = sim.after(86_400.0).start()
+    assert steps_of(result) == ["decrypt-secrets", "upgrade", "enable-kms", "encrypt-secrets"]

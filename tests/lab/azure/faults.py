@@ -14,7 +14,7 @@ class Fault(str, enum.Enum):
 
     The ``http-`` ones are the answer to the PUT itself, without any effect; the others happen to an accepted
     operation. ``early-success``: Azure reports success while the work only begins. ``hang``: nothing happens
-    until it is released, then all goes well.
+    until it is released, then all goes well. ``preempted``: a newer operation, a reconcile, takes its place.
     """
 
     FAILED_AFTER_EFFECT = "failed-after-effect"
@@ -22,6 +22,7 @@ class Fault(str, enum.Enum):
     CANCELED = "canceled"
     HANG = "hang"
     EARLY_SUCCESS = "early-success"
+    PREEMPTED = "preempted"
     HTTP_429 = "http-429"
     HTTP_500 = "http-500"
     HTTP_409 = "http-409"

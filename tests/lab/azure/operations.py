@@ -23,6 +23,8 @@ from tests.lab.azure.rules import Accepted, Change
 from tests.lab.controlplane.ports import Plane
 
 _INTERNAL_ERROR = ("InternalOperationError", "Internal server error")
+# Ours: the text is in no public source, the code is AKS's.
+_PREEMPTED = ("AKSOperationPreempted", "The operation was preempted by another operation")
 _UNKNOWN_KEY = "unknown"
 
 
@@ -146,6 +148,10 @@ class ClusterOperations:
             self._finish(operation, "Canceled")
         elif fault is Fault.FAILED_BEFORE_EFFECT:
             self._finish(operation, "Failed", _INTERNAL_ERROR)
+        elif fault is Fault.PREEMPTED:
+            with self.lock:
+                self._finish(operation, "Failed", _PREEMPTED)
+                self.begin(Accepted(self.document, Change.RECONCILE))
         else:
             self._work(operation, fault)
 
