@@ -215,6 +215,8 @@ class Deeds:
     def close(self, outcome: RunState, problem: str = "") -> None:
         """The run ends before everything is done. One that has changed nothing leaves no trace of itself."""
         self.note(self._ended(outcome, problem))
+        if problem and self._world.patience is not None:
+            self._world.patience.hurry()  # its last words are not worth a further wait for who is away
         if self._saved:
             with suppress(KmsMigrateError):
                 self._save(self.journal)
