@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any
 
 from azext_kmsmigrate.migration.span import Span
-from azext_kmsmigrate.report.words import cut, harmless
+from azext_kmsmigrate.report.one_line import cut, harmless
 
 Row = OrderedDict[str, object]
 _BESIDE = 48  # columns that a detail has beside three or four others; a table is a hundred wide at most

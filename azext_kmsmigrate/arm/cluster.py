@@ -277,7 +277,7 @@ def _leave_out_idle_key(cluster: Any, client: Any) -> None:
     Older api-versions keep it for whoever turns KMS on again, as ``az aks update`` does.
     """
     kms = cluster.security_profile.azure_key_vault_kms if cluster.security_profile else None
-    spoken = str(getattr(client._config, "api_version", ""))
+    spoken = str(getattr(client._config, "api_version", ""))  # pylint: disable=protected-access
     if kms is not None and not kms.enabled and spoken >= _NO_IDLE_KEY_FROM:
         kms.key_id = None
 

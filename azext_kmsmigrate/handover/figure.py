@@ -12,7 +12,7 @@ from azext_kmsmigrate.handover.spoken import spoken
 from azext_kmsmigrate.migration.facts import KmsState
 
 _LOOKS = {KmsState.V1.value: "v1", KmsState.OFF.value: "off"}
-_ROOM = 16.0  # per cent of the width that a bar needs to hold its name
+_ROOM = 16.0  # per cent of the width that a strip needs to hold its name
 
 
 def timeline(figure: Timeline) -> Markup:
@@ -47,15 +47,15 @@ def timeline(figure: Timeline) -> Markup:
 
 def _states(report: Report, scale: Scale) -> Iterator[Markup]:
     for one in report.timeline:
-        bar = scale.bar(one.start, one.end)
-        if bar is None:
+        strip = scale.bar(one.start, one.end)
+        if strip is None:
             continue
-        yield _rect(bar, 18, 26, _look(one.kms))
-        if bar.width >= _ROOM:
+        yield _rect(strip, 18, 26, _look(one.kms))
+        if strip.width >= _ROOM:
             yield tag(
                 "text",
                 spoken(one.kms),
-                x=f"{bar.left + bar.width / 2:.2f}%",
+                x=f"{strip.left + strip.width / 2:.2f}%",
                 y="35",
                 text_anchor="middle",
                 class_=f"on-{_look(one.kms)}",
@@ -64,16 +64,16 @@ def _states(report: Report, scale: Scale) -> Iterator[Markup]:
 
 def _exposed(report: Report, scale: Scale) -> Iterator[Markup]:
     exposure = report.exposure
-    bar = scale.bar(exposure.start, exposure.end) if exposure.start else None
-    if bar:
-        yield _rect(bar, 72, 26, "hatched", fill="url(#hatching)")
+    strip = scale.bar(exposure.start, exposure.end) if exposure.start else None
+    if strip:
+        yield _rect(strip, 72, 26, "hatched", fill="url(#hatching)")
 
 
 def _runs(report: Report, scale: Scale) -> Iterator[Markup]:
     for run in report.runs:
-        bar = scale.bar(run.started_at, run.ended_at or run.started_at)
-        if bar:
-            yield _rect(bar, 128, 10, "run")
+        strip = scale.bar(run.started_at, run.ended_at or run.started_at)
+        if strip:
+            yield _rect(strip, 128, 10, "run")
 
 
 def courses(figure: Rates) -> Markup:
@@ -128,12 +128,12 @@ def _name(words: str, y: int) -> Markup:
     return tag("text", words, x="0", y=str(y), class_="soft")
 
 
-def _rect(bar: Bar, y: int, height: int, look: str, fill: str | None = None) -> Markup:
+def _rect(strip: Bar, y: int, height: int, look: str, fill: str | None = None) -> Markup:
     return tag(
         "rect",
-        x=f"{bar.left:.2f}%",
+        x=f"{strip.left:.2f}%",
         y=str(y),
-        width=f"{bar.width:.2f}%",
+        width=f"{strip.width:.2f}%",
         height=str(height),
         rx="3",
         class_=look,

@@ -22,7 +22,7 @@ from azext_kmsmigrate.handover.chapters import chapters
 from azext_kmsmigrate.handover.document import Report
 from azext_kmsmigrate.handover.instant import moment
 from azext_kmsmigrate.handover.spoken import spoken
-from azext_kmsmigrate.report.words import harmless
+from azext_kmsmigrate.report.one_line import harmless
 
 _MEANINGFUL = re.compile(r"([\\`*_{}\[\]<>#!|~&$]|(?<![\w.])-(?![\w])|:(?=//)|(?<=www)\.)")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from azext_kmsmigrate.report.words import harmless
+from azext_kmsmigrate.report.one_line import harmless
 
 _VOID = {"meta", "link", "br"}
 
@@ -21,7 +21,7 @@ def text(words: str) -> Markup:
     return Markup(f"{' ' if before else ''}{html.escape(harmless(words))}{' ' if after else ''}")
 
 
-def tag(name: str, /, *inner: str, **attributes: str | None) -> Markup:
+def tag(element: str, /, *inner: str, **attributes: str | None) -> Markup:
     """An element. ``inner``: markup goes in as it is, texts escaped; an attribute that is None is left out.
 
     Names of attributes are written with ``_`` for ``-``, and at the end where Python has the word for itself.
@@ -31,9 +31,9 @@ def tag(name: str, /, *inner: str, **attributes: str | None) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    if name in _VOID:
-        return Markup(f"<{name}{given}>")
-    return Markup(f"<{name}{given}>{joined(*inner)}</{name}>")
+    if element in _VOID:
+        return Markup(f"<{element}{given}>")
+    return Markup(f"<{element}{given}>{joined(*inner)}</{element}>")
 
 
 def joined(*inner: str) -> Markup:

@@ -25,6 +25,7 @@ class KubeJournalStore:
         self._api, self._cluster_id = api, cluster_id
         self._version: str | None = None
         self._known_uid: str | None = None
+        self._in_vain = False  # whether the cluster's uid has been waited for already
 
     def load(self) -> Journal | None:
         try:
@@ -71,11 +72,15 @@ class KubeJournalStore:
     def _uid(self) -> str:
         """Of the cluster itself: its first namespace lives as long as its etcd. Empty where it may not be read."""
         if self._known_uid is None:
+            ask = self._api.attempt if self._in_vain else self._api.call
             try:
-                found = self._api.call("read the namespace kube-system", "GET", _NAMESPACE_PATH)
-                self._known_uid = str(found["metadata"].get("uid") or "")
+                found = ask("read the namespace kube-system", "GET", _NAMESPACE_PATH)
             except (Answered, ClusterError):
+                found = None
+            self._in_vain = found is None
+            if found is None:
                 return ""
+            self._known_uid = str(found["metadata"].get("uid") or "")
         return self._known_uid
 
     def _unless_written(self, journal: Journal, answered: Answered, body: dict[str, Any]) -> Any:

@@ -25,9 +25,10 @@ from azext_kmsmigrate.migration.events import (
     Warned,
 )
 from azext_kmsmigrate.ports import Clock
+from azext_kmsmigrate.report.one_line import harmless
 from azext_kmsmigrate.report.output import Output
 from azext_kmsmigrate.report.plain import PlainProgress
-from azext_kmsmigrate.report.words import duration, harmless, told
+from azext_kmsmigrate.report.words import duration, told
 
 # The percent sign first, so that what stands for the others is not escaped again.
 _IN_DATA = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from azext_kmsmigrate.migration.events import Counting, Moment, Operating, StepBegun, Waiting
-from azext_kmsmigrate.report.words import clock_time, cut, harmless, width
+from azext_kmsmigrate.report.one_line import cut, harmless, width
+from azext_kmsmigrate.report.words import clock_time
 
 _SPINNER = "|/-\\"
 _GAP = "  "

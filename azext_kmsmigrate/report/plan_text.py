@@ -9,7 +9,7 @@ from azext_kmsmigrate.migration.facts import ClusterFacts
 from azext_kmsmigrate.migration.plan import Plan
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.migration.upgrade_path import Hop
-from azext_kmsmigrate.report.words import folded, harmless
+from azext_kmsmigrate.report.one_line import folded, harmless
 
 
 def plan_lines(cluster: ClusterFacts, plan: Plan) -> Iterator[str]:

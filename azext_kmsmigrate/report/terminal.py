@@ -26,8 +26,9 @@ from azext_kmsmigrate.migration.events import (
 )
 from azext_kmsmigrate.ports import Clock
 from azext_kmsmigrate.report.live_line import ASCII, Blocks, Live, live_line
+from azext_kmsmigrate.report.one_line import folded
 from azext_kmsmigrate.report.output import Output
-from azext_kmsmigrate.report.words import clock_time, folded, told
+from azext_kmsmigrate.report.words import clock_time, told
 
 _ERASE = "\r\x1b[J"  # from the beginning of the live line to the end of the screen
 _PLAIN, _BOLD, _RED, _GREEN, _YELLOW, _CYAN = "", "1", "31", "32", "33", "36"

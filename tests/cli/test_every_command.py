@@ -19,7 +19,7 @@ from azext_kmsmigrate import _help, commands
 from azext_kmsmigrate._validators import complete_check_ids
 from azext_kmsmigrate.migration.step import StepId
 from azext_kmsmigrate.report.form import Form
-from azext_kmsmigrate.report.words import width
+from azext_kmsmigrate.report.one_line import width
 from tests.az import AZ, Az
 from tests.lab.client import LabClient
 from tests.lab.model import LabOptions

@@ -15,7 +15,11 @@ from tests.lab.model import LabOptions
 
 pytestmark = pytest.mark.az
 
-LIGHT = {f"azext_kmsmigrate{name}" for name in ("", "._help", "._format", ".commands", ".migration", ".migration.span")}
+LIGHT = {
+    "azext_kmsmigrate",
+    *(f"azext_kmsmigrate.{name}" for name in ("_help", "_format", "commands", "migration", "migration.span")),
+    *(f"azext_kmsmigrate.{name}" for name in ("report", "report.one_line")),
+}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from knack.output import format_table
 from knack.util import CommandResultItem
 
 from azext_kmsmigrate import _format
-from azext_kmsmigrate.report.words import width
+from azext_kmsmigrate.report.one_line import width
 from tests.unit.documents import CHECK, PLAN, RUN, STATUS, VERIFICATION
 
 COLUMNS = 100

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from azext_kmsmigrate.errors import Lost, Refused
+from azext_kmsmigrate import errors
+from azext_kmsmigrate.errors import ClusterError, Lost, Refused
 from azext_kmsmigrate.kube.api import Api
 from azext_kmsmigrate.kube.journal_store import KubeJournalStore
 from azext_kmsmigrate.kube.lease import DURATION, KubeLease
@@ -92,6 +93,31 @@ def test_a_journal_of_an_earlier_cluster_with_the_same_resource_id_is_refused() 
     with pytest.raises(Refused, match=r"KMSM308.*earlier cluster of the same name") as refused:
         store(api).load()
     assert "delete configmap aks-kms-migrate" in refused.value.fix
+
+
+class _UidIsAway(FakeApi):
+    """Answers everything but the question for the cluster's own uid; ``waited``: how often it was waited for."""
+
+    waited = 0
+
+    def call(self, what: str, method: str, path: str, *, body: Any = None) -> Any:
+        if path.endswith("/namespaces/kube-system"):
+            self.waited += 1
+            raise ClusterError(errors.API_UNREACHABLE, what=what, code="refused")
+        return super().call(what, method, path, body=body)
+
+    def attempt(self, what: str, method: str, path: str, *, body: Any = None) -> Any | None:
+        return None if path.endswith("/namespaces/kube-system") else super().attempt(what, method, path, body=body)
+
+
+def test_a_uid_that_does_not_come_is_waited_for_once() -> None:
+    api = _UidIsAway()
+    mine = store(api)
+    mine.load()
+    for barrier in range(5):
+        mine.save(replace(JOURNAL, barrier=barrier))
+    assert mine.load() == replace(JOURNAL, barrier=4)
+    assert api.waited == 1
 
 
 def test_a_journal_without_a_uid_is_read_and_gets_one() -> None:

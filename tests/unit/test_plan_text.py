@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_kmsmigrate.migration.plan import Goal, decide
+from azext_kmsmigrate.report.one_line import width
 from azext_kmsmigrate.report.plan_text import plan_lines, question, shown
-from azext_kmsmigrate.report.words import width
 from tests.unit.situations import OFF, cluster, situation
 
 

@@ -23,7 +23,7 @@ from azext_kmsmigrate.migration.events import (
     Warned,
 )
 from azext_kmsmigrate.report.azure_devops import AzureDevOpsProgress, logging_command
-from azext_kmsmigrate.report.words import harmless
+from azext_kmsmigrate.report.one_line import harmless
 from tests.task_library import TaskLibrary
 from tests.unit.stages import BEGUN, Stage
 

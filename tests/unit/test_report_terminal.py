@@ -25,8 +25,8 @@ from azext_kmsmigrate.migration.events import (
     Warned,
 )
 from azext_kmsmigrate.report.live_line import ASCII, UNICODE, Live, live_line
+from azext_kmsmigrate.report.one_line import width
 from azext_kmsmigrate.report.terminal import TerminalProgress
-from azext_kmsmigrate.report.words import width
 from tests.lab.client import ROOT
 from tests.screen import Screen
 from tests.unit.stages import BEGUN, Stage

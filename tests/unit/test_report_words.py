@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_kmsmigrate.report.words import clock_time, cut, duration, folded, harmless, width
+from azext_kmsmigrate.report.one_line import cut, folded, harmless, width
+from azext_kmsmigrate.report.words import clock_time, duration
 
 
 @given(st.text())
