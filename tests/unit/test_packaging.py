@@ -13,7 +13,7 @@ import pytest
 from tests.demo.installation import wheel
 from tests.lab.client import ROOT
 
-MOST_BYTES = 250_000  # 200,000 is wanted; see README
+MOST_BYTES = 250_000
 
 
 @pytest.fixture
