@@ -18,7 +18,7 @@ from tests.lab.model import LabOptions
 
 EVERY = os.environ.get("EVERY_CALL") == "1"
 REAL_CALLS = int(os.environ.get("REAL_CALLS", "3"))
-SAMPLE = 18
+SAMPLE = 12
 SEED = int(os.environ.get("SEED") or random.randrange(10**6))
 pytestmark = [pytest.mark.az, pytest.mark.slow]
 
