@@ -29,10 +29,12 @@ def _brought_about(journal: Journal) -> Iterator[Observation]:
         yield Observation(journal.started_at, KmsState.V1.value, "", original)
     off, on = journal.record_of(StepId.DISABLE_KMS), journal.record_of(StepId.ENABLE_KMS)
     if off is not None and off.status is StepStatus.DONE:
-        yield Observation(off.finished_at, KmsState.OFF.value, "", "")
+        yield Observation(off.finished_at or off.started_at, KmsState.OFF.value, "", "")
     if on is not None and on.status is StepStatus.DONE:
         state = KmsState.V1 if journal.direction is Direction.BACK else KmsState.V2
-        yield Observation(on.finished_at, state.value, "", journal.target_kms.key_id if journal.target_kms else "")
+        yield Observation(
+            on.finished_at or on.started_at, state.value, "", journal.target_kms.key_id if journal.target_kms else ""
+        )
 
 
 def events(journal: Journal) -> list[EventDocument]:

@@ -144,7 +144,8 @@ def _assert_left_well(lab: LabClient, step: str) -> None:
         assert not api.get(LEASE)["spec"].get("holderIdentity")
         journal = json.loads(api.get(JOURNAL)["data"]["journal.json"])
     assert journal["lastProblem"].startswith("stopped: KMSM206"), journal
-    assert [one["id"] for one in journal["steps"] if one["status"].lower() == "running"] == [step], journal
+    # Azure is asked again after the proof: it may be there that the sign-in is over, and the step is done.
+    assert {one["id"]: one["status"].lower() for one in journal["steps"]}[step] in ("running", "done"), journal
 
 
 def _wait_until_operating(lab: LabClient, change: str, process: subprocess.Popen[str]) -> None:

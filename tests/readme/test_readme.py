@@ -15,6 +15,7 @@ import pytest
 
 from tests.az import AZ, Az
 from tests.demo.installation import wheel
+from tests.lab.azure.fleet import MANAGEMENT_GROUP, subscription_id
 from tests.lab.client import ROOT
 from tests.labs import UpLab
 from tests.readme.document import blocks, of_kind
@@ -41,6 +42,7 @@ def test_every_block_is_run_or_shown() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_commands_of_a_section(up: UpLab, tmp_path: Path, section: str) -> None:
     az = up("embedded", secrets=10)
+    az.lab.fault("fleet", "2 10")
     script = "\n".join(_for(az, block.text) for block in of_kind("sh", section))
     done = _run(az, script, tmp_path)
     assert done.returncode == 0, (script, done.stdout, done.stderr)
@@ -120,8 +122,15 @@ def test_the_lab_by_hand(tmp_path: Path) -> None:
 
 def _for(az: Az, text: str) -> str:
     """README's words for what each user has another name for."""
-    principal = _object_id(az)
-    for word, is_here in (("GROUP", "lab"), ("CLUSTER", az.lab.name), ("WHO", principal)):
+    here = {
+        "GROUP": "lab",
+        "CLUSTER": az.lab.name,
+        "WHO": _object_id(az),
+        "SUBSCRIPTION": subscription_id(1),
+        "OTHER": subscription_id(2),
+        "MANAGEMENT": MANAGEMENT_GROUP,
+    }
+    for word, is_here in here.items():
         text = re.sub(rf"(?<![\w$]){word}(?![\w=])", is_here, text)
     return text.replace("aks_kms_migrate-1.0.0b1-py3-none-any.whl", str(wheel()))
 

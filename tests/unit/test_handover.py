@@ -136,9 +136,12 @@ def test_what_changed_since_comes_first_and_takes_the_proof_away_where_it_must(
     assert report.proofs[-1].holds  # of its own date
 
 
-def test_an_old_journal_without_a_chronicle_is_unproven_and_says_what_its_steps_say() -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["ends seen", "ends that nobody saw"])
+def test_an_old_journal_without_a_chronicle_is_unproven_and_says_what_its_steps_say(seen: bool) -> None:
     sim = migrated()
     journal = sim.journal
+    if not seen:
+        journal = replace(journal, steps=tuple(replace(one, finished_at="") for one in journal.steps))
     sim.journal_document = json.dumps(to_document(replace(journal, chronicle=Chronicle())))
     report = report_on(sim)
     assert report.verdict is Verdict.UNPROVEN
