@@ -37,8 +37,9 @@ from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, Secre
 from azext_kmsmigrate.migration.version import KMS_V2_FROM
 from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import Clock, Observer, Secrets, Tick
-from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
+from azext_kmsmigrate.rewrite.engine import Engine
 from azext_kmsmigrate.rewrite.evidence import Evidence, Grade, PassRecord
+from azext_kmsmigrate.rewrite.passes import Pass, PassResult, Purpose
 from azext_kmsmigrate.rewrite.reach import Reach
 from azext_kmsmigrate.rewrite.settler import Settled, Settler
 from azext_kmsmigrate.rewrite.witness import counters_around

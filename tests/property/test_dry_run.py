@@ -15,7 +15,8 @@ from azext_kmsmigrate.migration.events import Counting, Moment, Phase
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, StoredAs
 from azext_kmsmigrate.ports import Question
 from azext_kmsmigrate.rewrite.dry_run import DryRun
-from azext_kmsmigrate.rewrite.engine import Engine, Pass
+from azext_kmsmigrate.rewrite.engine import Engine
+from azext_kmsmigrate.rewrite.passes import Pass
 from azext_kmsmigrate.rewrite.rewriting import Limits, Rewriting
 from tests.sim.apiservers import Encryption
 from tests.sim.cluster import SimCluster

@@ -10,7 +10,8 @@ import pytest
 from azext_kmsmigrate.migration.events import Counting, Moment, Phase
 from azext_kmsmigrate.migration.secret import Failure, FailureClass, Page, StoredAs
 from azext_kmsmigrate.ports import Tick
-from azext_kmsmigrate.rewrite.engine import Engine, Pass, PassResult, Purpose
+from azext_kmsmigrate.rewrite.engine import Engine
+from azext_kmsmigrate.rewrite.passes import Pass, PassResult, Purpose
 from tests.sim.apiservers import CANARY, Encryption
 from tests.sim.cluster import SimCluster
 from tests.sim.process import Killed
