@@ -6,6 +6,7 @@ The bodies are those that ``az aks`` itself sends (azure-cli ``command_modules/a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,7 @@ from azext_kmsmigrate.ports import Clock, OperationResult, Tick
 _NOT_YET = "AzureKeyVaultKmsValidateIdentityPermissionCustomerError"  # also while a new role has not reached everywhere
 _ROLE_SECONDS = 600.0
 _NO_IDLE_KEY_FROM = "2026-07-01"
+_TAKEN_UP = 5  # times that one operation is asked for again after Azure was away
 _ASK_EVERY = 60.0  # a cluster takes one PUT a minute in the long run
 # For a look that only shows progress: one try, and no more time than the next sign of life can wait.
 _BRIEFLY = {"retry_total": 0, "connection_timeout": 3, "read_timeout": 3}
@@ -219,16 +221,19 @@ class ArmCluster:
     ) -> OperationResult:
         """Follow an accepted operation to its end, whatever that is, also through an outage of Azure.
 
-        ``begin`` with a continuation token takes the same operation up again, and sends nothing but questions.
+        ``begin`` with a continuation token takes the same operation up again, and sends nothing but questions. Raises
+        where Azure answers and does not tell of the operation: what becomes of it shows in the cluster.
         """
-        while True:
+        for taken_up in itertools.count():
             try:
                 with translated(what, self._name):
                     return self._followed(poller, what, tick, pools)
             except AzureError as error:
-                if error.entry not in AZURE_AWAY or not self._back_again(error.what.rstrip("."), tick):
+                again = error.entry in AZURE_AWAY and taken_up < _TAKEN_UP
+                if not again or not self._back_again(error.what.rstrip("."), tick):
                     raise
             poller = begin(continuation_token=poller.continuation_token())
+        raise AssertionError("not reached")
 
     def _followed(self, poller: Any, what: str, tick: Tick, pools: PoolWatch | None) -> OperationResult:
         """Raises where the question failed and not the operation, which goes on then; the SDK calls both "Failed"."""

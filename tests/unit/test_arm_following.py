@@ -22,6 +22,7 @@ from azext_kmsmigrate import errors
 from azext_kmsmigrate.arm.cluster import ArmCluster
 from azext_kmsmigrate.arm.throttle import asked_to_wait
 from azext_kmsmigrate.errors import AzureError, KmsMigrateError
+from azext_kmsmigrate.patience import Patience
 from azext_kmsmigrate.ports import OperationResult
 from tests.sim.clock import FakeClock
 from tests.unit.situations import NAME, cluster
@@ -72,7 +73,7 @@ def _answer(
     return response
 
 
-def _arm(azure: _Azure) -> ArmCluster:
+def _arm(azure: _Azure, patience: Patience | None = None) -> ArmCluster:
     session = requests.Session()
     session.mount("https://", azure)
     client = ContainerServiceClient(
@@ -81,7 +82,7 @@ def _arm(azure: _Azure) -> ArmCluster:
         transport=RequestsTransport(session=session, session_owner=False),
         retry_backoff_factor=0.0,
     )
-    return ArmCluster(client, NAME, FakeClock())
+    return ArmCluster(client, NAME, FakeClock(), patience)
 
 
 def _reconciled(azure: _Azure, ticks: list[Any] | None = None) -> OperationResult:
@@ -126,6 +127,24 @@ def test_a_question_that_fails_is_no_failed_operation(poll: Any, entry: errors.E
     with pytest.raises(AzureError) as caught:
         _reconciled(azure)
     assert caught.value.entry is entry
+    assert azure.asked.count("PUT") == 1
+
+
+@pytest.mark.parametrize("failures", range(4))
+def test_in_a_run_an_operation_is_asked_for_again_when_azure_is_back(failures: int) -> None:
+    azure = _Azure([{"status": "InProgress"}, *[requests.ConnectionError("gone")] * failures, {"status": "Succeeded"}])
+    patience = Patience(FakeClock())
+    with patience.of_a_run():
+        assert _arm(azure, patience).reconcile(cluster(), lambda moment: None).succeeded
+    assert azure.asked.count("PUT") == 1
+
+
+@pytest.mark.parametrize("poll", [500, 404, b"<html>", requests.ConnectionError("gone")])
+def test_an_operation_of_which_azure_never_tells_is_left_to_who_looks_at_the_cluster(poll: Any) -> None:
+    azure = _Azure([{"status": "InProgress"}, poll])
+    patience = Patience(FakeClock())
+    with patience.of_a_run(), pytest.raises(AzureError):
+        _arm(azure, patience).reconcile(cluster(), lambda moment: None)
     assert azure.asked.count("PUT") == 1
 
 
