@@ -47,7 +47,7 @@ def timeline(figure: Timeline) -> Markup:
 
 def _states(report: Report, scale: Scale) -> Iterator[Markup]:
     for one in report.timeline:
-        strip = scale.bar(one.start, one.end)
+        strip = scale.strip(one.start, one.end)
         if strip is None:
             continue
         yield _rect(strip, 18, 26, _look(one.kms))
@@ -64,14 +64,14 @@ def _states(report: Report, scale: Scale) -> Iterator[Markup]:
 
 def _exposed(report: Report, scale: Scale) -> Iterator[Markup]:
     exposure = report.exposure
-    strip = scale.bar(exposure.start, exposure.end) if exposure.start else None
+    strip = scale.strip(exposure.start, exposure.end) if exposure.start else None
     if strip:
         yield _rect(strip, 72, 26, "hatched", fill="url(#hatching)")
 
 
 def _runs(report: Report, scale: Scale) -> Iterator[Markup]:
     for run in report.runs:
-        strip = scale.bar(run.started_at, run.ended_at or run.started_at)
+        strip = scale.strip(run.started_at, run.ended_at or run.started_at)
         if strip:
             yield _rect(strip, 128, 10, "run")
 

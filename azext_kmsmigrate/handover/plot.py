@@ -27,7 +27,7 @@ class Scale:
     start: datetime
     end: datetime
 
-    def bar(self, start: str, end: str | None) -> Bar | None:
+    def strip(self, start: str, end: str | None) -> Bar | None:
         """Where the time from ``start`` to ``end`` lies, to the right edge without an end; None for no time."""
         began, ended = instant(start), instant(end) if end else self.end
         if began is None or ended is None or ended < began:
