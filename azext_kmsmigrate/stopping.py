@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,9 +35,13 @@ class Stop:
         self.then: list[Callable[[], None]] = []
         self.at_once: list[Callable[[], None]] = []
         self.cause = ""
+        self._lost = False  # raised where nothing can be raised
 
     def due(self) -> None:
         """Raises ``KeyboardInterrupt`` when the time is over; called wherever something is waited for."""
+        if self._lost:
+            self._lost = False
+            raise KeyboardInterrupt(self.cause)
         if self._until is not None and not self.cause and self._clock.monotonic() >= self._until:
             self._ask(f"--timeout {self._minutes:g}")
 
@@ -51,9 +56,12 @@ class Stop:
             return
         wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._signalled) for number in wanted}
+        told = sys.unraisablehook
+        sys.unraisablehook = lambda lost: self._unraisable(lost, told)
         try:
             yield
         finally:
+            sys.unraisablehook = told
             for number, handler in before.items():
                 # Who is on the way out already ends without a traceback.
                 on_the_way_out = signal.SIG_IGN if number == _HANG_UP else signal.SIG_DFL
@@ -67,6 +75,13 @@ class Stop:
                 close()
             self._leave(128 + number)
         self._ask(_SIGNALS[signal.Signals(number)])
+
+    def _unraisable(self, lost: Any, tell: Callable[[Any], object]) -> None:
+        """A signal that comes while Python ends an object stops nothing there; it does at the next wait."""
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            self._lost = True
+        else:
+            tell(lost)
 
     def _ask(self, cause: str) -> None:
         self.cause = cause

@@ -41,6 +41,27 @@ def test_the_first_signal_stops_and_says_which_it_was(stop: Stop, number: int, c
     assert called == ["hurry"]
 
 
+class _Ending:
+    """Gets a signal while Python ends it: what is raised there is lost."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(1000))
+
+
+def test_a_signal_that_comes_while_an_object_ends_stops_at_the_next_wait(
+    stop: Stop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ending: _Ending | None = _Ending()
+    assert ending
+    ending = None
+    assert stop.cause == "SIGTERM"
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        stop.due()
+    stop.due()  # once
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(("number", "cause"), SIGNALS[:2])
 def test_the_second_signal_ends_the_process_at_once(stop: Stop, number: int, cause: str) -> None:
     closed: list[str] = []
